@@ -1,0 +1,1 @@
+"""Sources, one file each: `read(settings, context)` yields a whole answer or raises."""

@@ -1,0 +1,1 @@
+"""Questions, one file each; the file name is the policy id with underscores."""

@@ -1,0 +1,1 @@
+"""Tells a company, every night and with proof, whose accounts should not be there."""

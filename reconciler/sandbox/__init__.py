@@ -1,0 +1,1 @@
+"""The embedded company: loopback LDAP, Graph and Google servers over one in-memory estate."""

@@ -1,0 +1,1 @@
+"""Reports, one file each: `render(night)` gives the bytes of one file."""
