@@ -1,0 +1,323 @@
+"""Immutable, content-addressed tables: what a source certified on one night, with ids as integers.
+
+A snapshot is a manifest (JSON, with the proof of completeness) that names Parquet objects by their SHA-256. Accounts,
+entitlements and people get an integer code from a vocabulary that only ever grows and never reuses a code; a
+membership is one sorted int64, `account code << 32 | entitlement code << 3 | via`. Volatile columns (sign-ins) lie
+apart from stable ones, so a quiet night adds little. Files are 0600, folders 0700, under any umask.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import os
+import tempfile
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from reconciler import tables
+from reconciler.connector import Incomplete, Page
+from reconciler.errors import Stale
+
+Codes = npt.NDArray[np.int64]
+
+VIA_BITS, ACCOUNT_SHIFT = 3, 32
+VIA_CODE = {word: code for code, word in enumerate(tables.VIA)}
+_ID_COLUMN = {"people": "person_id", "accounts": "account_id", "entitlements": "entitlement_id"}
+
+
+def edge_keys(accounts: Codes, entitlements: Codes, via: Codes | int) -> Codes:
+    """Memberships as int64 keys, sortable by account, then entitlement, then how it is held."""
+    return (accounts << ACCOUNT_SHIFT) | (entitlements << VIA_BITS) | via
+
+
+def edge_accounts(edges: Codes) -> Codes:
+    return edges >> ACCOUNT_SHIFT
+
+
+def edge_entitlements(edges: Codes) -> Codes:
+    return (edges & 0xFFFFFFFF) >> VIA_BITS
+
+
+def edge_via(edges: Codes) -> Codes:
+    return edges & ((1 << VIA_BITS) - 1)
+
+
+class Vocabulary:
+    """Ids and their codes: a code is given at first sight and never taken back."""
+
+    def __init__(self, known: Iterable[str] = ()) -> None:
+        self._codes = {text: code for code, text in enumerate(known)}
+
+    def __len__(self) -> int:
+        return len(self._codes)
+
+    def encode(self, ids: Sequence[str]) -> Codes:
+        """Codes of `ids` in order, giving new ids the next codes."""
+        codes = self._codes
+        try:
+            return np.fromiter(map(codes.__getitem__, ids), np.int64, len(ids))
+        except KeyError:
+            return np.fromiter((codes.setdefault(text, len(codes)) for text in ids), np.int64, len(ids))
+
+    def texts(self) -> pa.Array:
+        return pa.array(self._codes, pa.string())
+
+    def name(self, code: int) -> str:
+        """The id behind a code (slow: for error messages)."""
+        return next(text for text, known in self._codes.items() if known == code)
+
+
+@dataclass
+class Draft:
+    """A source's answer while it arrives, page by page; `freeze` turns a whole one into a Snapshot."""
+
+    vocabularies: Mapping[str, Vocabulary]
+    _batches: dict[str, list[pa.RecordBatch]] = field(default_factory=dict)
+    _edges: list[Codes] = field(default_factory=list)
+    _since: list[pa.RecordBatch] = field(default_factory=list)
+
+    def add(self, page: Page) -> None:
+        """Take one page in: ids become codes, columns get the table's types; raises Incomplete on a column or value that does not fit."""
+        if page.table == "grants":
+            return self._add_grants(page)
+        table = tables.TABLES[page.table]
+        unknown = set(page.columns) - set(table.names)
+        if unknown:
+            raise Incomplete(f"{page.table}: the connector sent unknown columns {sorted(unknown)}")
+        ids = page.columns[_ID_COLUMN[page.table]]
+        if None in ids or "" in ids:
+            raise Incomplete(f"{page.table}: a row of {page.scope or 'a page'} has no {_ID_COLUMN[page.table]}")
+        arrays = [pa.array(self.vocabularies[page.table].encode(ids), pa.int32())]
+        arrays += [_column(page, column) for column in table.columns]
+        self._batches.setdefault(page.table, []).append(pa.RecordBatch.from_arrays(arrays, ["code", *table.names]))
+        return None
+
+    def _add_grants(self, page: Page) -> None:
+        columns = page.columns
+        accounts = self.vocabularies["accounts"].encode(columns["account_id"])
+        entitlements = self.vocabularies["entitlements"].encode(columns["entitlement_id"])
+        via = np.fromiter(map(VIA_CODE.__getitem__, columns["via"]), np.int64, len(accounts))
+        edges = edge_keys(accounts, entitlements, via)
+        self._edges.append(edges)
+        if "since" in columns:
+            since = _column(page, tables.Column("since", tables.INSTANT))
+            known = since.is_valid()
+            self._since.append(pa.RecordBatch.from_arrays([pa.array(edges).filter(known), since.filter(known)], ["edge", "since"]))
+
+    def tables(self) -> dict[str, pa.Table]:
+        """The whole answer, checked: ids distinct, every grant's account and entitlement read; raises Incomplete otherwise."""
+        made = {name: self._table(name) for name in _ID_COLUMN if name in self._batches}
+        edges = np.unique(np.concatenate(self._edges)) if self._edges else np.empty(0, np.int64)
+        if len(edges) or "accounts" in made:
+            self._check_ends(edges, made)
+            made["grants"] = pa.table({"edge": edges})
+        if self._since:
+            since = pa.Table.from_batches(self._since).sort_by("edge")
+            made["grants_since"] = since
+        return made
+
+    def _table(self, name: str) -> pa.Table:
+        table = pa.Table.from_batches(self._batches[name]).sort_by("code")
+        if name != "people":  # a person may have several employments, an id of an account names one
+            codes = table["code"].to_numpy()
+            twice = codes[1:][codes[1:] == codes[:-1]]
+            if len(twice):
+                raise Incomplete(f"{name}: {len(twice)} ids came twice, the first is {self.vocabularies[name].name(int(twice[0]))}")
+        return table
+
+    def _check_ends(self, edges: Codes, made: Mapping[str, pa.Table]) -> None:
+        """A membership of somebody the listing does not hold means that the listing is short."""
+        for name, codes in (("accounts", edge_accounts(edges)), ("entitlements", edge_entitlements(edges))):
+            read = made[name]["code"].to_numpy() if name in made else np.empty(0, np.int32)
+            known = np.zeros(len(self.vocabularies[name]) + 1, bool)
+            known[read] = True
+            strangers = np.unique(codes[~known[codes]])
+            if len(strangers):
+                example = self.vocabularies[name].name(int(strangers[0]))
+                raise Incomplete(f"memberships name {len(strangers)} {name} that the listing does not hold, e.g. {example}: the listing is short")
+
+
+def _column(page: Page, column: tables.Column) -> pa.Array:
+    values = page.columns.get(column.name)
+    if values is None:
+        return pa.nulls(len(page), column.type)
+    try:
+        made = pa.array(values, column.type)
+    except (pa.ArrowInvalid, pa.ArrowTypeError, TypeError, ValueError, OverflowError) as problem:
+        raise Incomplete(f"{page.table}.{column.name}: a value of {page.scope or 'a page'} does not fit {column.type}: {problem}") from None
+    strange = set(pc.unique(made).drop_null().to_pylist()) - set(column.words) if column.words else ()
+    if strange:
+        raise Incomplete(f"{page.table}.{column.name}: unknown word {sorted(strange)[0]!r}; allowed: {', '.join(column.words)}")
+    return made
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """One complete answer of one source. Only `Archive.freeze` and `Archive.open` make one, so a partial one cannot exist."""
+
+    folder: Path
+    sha256: str
+    manifest: Mapping[str, Any]
+
+    @property
+    def source(self) -> str:
+        return str(self.manifest["source"])
+
+    def rows(self, table: str) -> int:
+        return int(self.manifest["tables"].get(table, {}).get("rows", 0))
+
+    def column(self, table: str, name: str) -> pa.ChunkedArray:
+        """One column of a table, in code order; nulls throughout where the source has no such table."""
+        stable = table if name == "code" or not _volatile(table, name) else f"{table}_volatile"
+        if stable not in self.manifest["tables"]:
+            return pa.chunked_array([], tables.TABLES[table].schema().field(name).type if name != "code" else pa.int32())
+        return self.table(stable, [name])[name]
+
+    def table(self, table: str, columns: Sequence[str] | None = None) -> pa.Table:
+        """Rows of a stored table; raises Stale when a stored file is missing or was cut."""
+        path = _object(self.folder, self.manifest["tables"][table]["sha256"], "parquet")
+        try:
+            return pq.read_table(path, columns=None if columns is None else list(columns), memory_map=True, partitioning=None)
+        except (OSError, pa.ArrowInvalid) as problem:
+            raise Stale(f"snapshot {self.sha256[:12]} of {self.source}: {path} cannot be read: {problem}; pull the source again") from None
+
+    def edges(self) -> Codes:
+        """Every membership as a sorted int64 key."""
+        if "grants" not in self.manifest["tables"]:
+            return np.empty(0, np.int64)
+        edges: Codes = self.table("grants")["edge"].to_numpy()
+        return edges
+
+    @cached_property
+    def entitlements(self) -> pa.Table:
+        return self.table("entitlements") if "entitlements" in self.manifest["tables"] else _empty("entitlements")
+
+    @cached_property
+    def rows_of_accounts(self) -> npt.NDArray[np.int32]:
+        """For every account code ever given, its row tonight, or -1."""
+        return _positions(self.column("accounts", "code"))
+
+
+def _positions(codes: pa.ChunkedArray) -> npt.NDArray[np.int32]:
+    numbers = codes.to_numpy()
+    rows = np.full(int(numbers.max()) + 1 if len(numbers) else 0, -1, np.int32)
+    rows[numbers] = np.arange(len(numbers), dtype=np.int32)
+    return rows
+
+
+def _empty(name: str) -> pa.Table:
+    return pa.schema([("code", pa.int32()), *tables.TABLES[name].schema()]).empty_table()
+
+
+def _volatile(table: str, name: str) -> bool:
+    return any(column.name == name and column.volatile for column in tables.TABLES[table].columns)
+
+
+@dataclass(frozen=True)
+class Archive:
+    """The folder of all snapshots."""
+
+    folder: Path
+
+    def draft(self, last: Snapshot | None) -> Draft:
+        """An empty draft that continues last night's vocabularies."""
+        return Draft({name: Vocabulary(self._texts(last, name)) for name in _ID_COLUMN})
+
+    def _texts(self, last: Snapshot | None, name: str) -> Iterator[str]:
+        if last is None or name not in last.manifest["vocabularies"]:
+            return iter(())
+        path = _object(self.folder, last.manifest["vocabularies"][name], "parquet")
+        return iter(pq.read_table(path)["id"].to_pylist())
+
+    def freeze(self, draft: Draft, about: Mapping[str, Any]) -> Snapshot:
+        """Write a whole draft; `about` is the manifest's own part (source, times, proof). Raises Incomplete when it is not whole."""
+        stored: dict[str, Any] = {}
+        fill: dict[str, dict[str, float]] = {}
+        for name, table in draft.tables().items():
+            for part, columns in _parts(name, table):
+                stored[part] = {"rows": table.num_rows, "sha256": self._write(columns)}
+            fill[name] = {c: round(1 - table[c].null_count / max(1, table.num_rows), 6) for c in table.column_names if c != "code"}
+        words = {n: self._write(pa.table({"id": v.texts()})) for n, v in draft.vocabularies.items() if len(v)}
+        manifest = {**about, "tables": stored, "vocabularies": words, "fill": fill}
+        body = json.dumps(manifest, sort_keys=True, ensure_ascii=False, separators=(",", ":")).encode()
+        return Snapshot(self.folder, self._store(body, "json"), manifest)
+
+    def open(self, sha256: str) -> Snapshot:
+        """A stored snapshot by its hash; raises Stale when it is missing or altered."""
+        path = _object(self.folder, sha256, "json")
+        try:
+            body = path.read_bytes()
+        except OSError as problem:
+            raise Stale(f"snapshot {sha256[:12]}: {path} cannot be read: {problem.strerror}; was the state folder moved?") from None
+        if hashlib.sha256(body).hexdigest() != sha256:
+            raise Stale(f"snapshot {sha256[:12]}: {path} was altered; restore it from a backup")
+        return Snapshot(self.folder, sha256, json.loads(body))
+
+    def _write(self, table: pa.Table) -> str:
+        sink = io.BytesIO()
+        edges = "edge" in table.column_names
+        pq.write_table(
+            table, sink, compression="zstd", use_dictionary=[c for c in table.column_names if c not in ("edge", "code")],
+            column_encoding={c: "DELTA_BINARY_PACKED" for c in ("edge", "code") if c in table.column_names},
+            write_statistics=edges,
+        )  # fmt: skip
+        return self._store(sink.getbuffer(), "parquet")
+
+    def _store(self, body: bytes | memoryview, suffix: str) -> str:
+        sha256 = hashlib.sha256(body).hexdigest()
+        path = _object(self.folder, sha256, suffix)
+        if not path.exists():
+            write_private(path, body)
+        return sha256
+
+
+def _parts(name: str, table: pa.Table) -> Iterator[tuple[str, pa.Table]]:
+    """A table as it is stored: its stable columns, and apart from them its volatile ones."""
+    volatile = [c for c in table.column_names if name in tables.TABLES and _volatile(name, c)]
+    yield name, table.drop_columns(volatile) if volatile else table
+    if volatile:
+        yield f"{name}_volatile", table.select(["code", *volatile])
+
+
+def _object(folder: Path, sha256: str, suffix: str) -> Path:
+    return folder / sha256[:2] / f"{sha256}.{suffix}"
+
+
+def write_private(path: Path, body: bytes | memoryview) -> None:
+    """Write a file whole or not at all: a private temporary, fsync, rename, fsync of the folder. 0600 in 0700 under any umask."""
+    private_folder(path.parent)
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".tmp-")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(body)
+            file.flush()
+            os.fsync(file.fileno())
+        Path(temporary).replace(path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
+
+
+def private_folder(path: Path) -> Path:
+    """Make a folder and its missing parents, readable by its owner alone."""
+    missing = [p for p in (path, *path.parents) if not p.exists()]
+    for folder in reversed(missing):
+        folder.mkdir(mode=0o700, exist_ok=True)
+        folder.chmod(0o700)
+    return path
