@@ -19,12 +19,13 @@ from types import ModuleType
 from typing import Any, Protocol
 
 import pandas as pd
+import pyarrow as pa
 
 from reconciler.clock import duration, duration_text
 from reconciler.errors import PluginError
 from reconciler.model import SEVERITIES, PolicyPage
 
-__all__ = ["Answer", "Estate", "Policy", "Rows", "Setting", "duration", "policy"]
+__all__ = ["Answer", "Estate", "Policy", "Rows", "Setting", "Told", "duration", "policy"]
 
 Answer = pd.Series
 TABLES = (
@@ -39,6 +40,14 @@ class Rows(Protocol):
     def __getattr__(self, column: str) -> pd.Series: ...
 
     def left(self, grace: timedelta) -> pd.Series: ...
+
+
+@dataclass(frozen=True)
+class Told:
+    """An answer with facts of its own for the evidence: columns (Arrow) of the same length as the table."""
+
+    answer: Answer
+    facts: Mapping[str, pa.Array]
 
 
 class Estate(Protocol):
@@ -97,7 +106,7 @@ class Policy:
     on: str
     severity: str
     says: str
-    ask: Callable[..., Answer]
+    ask: Callable[..., Answer | Told]
     evidence: tuple[str, ...]
     needs: tuple[str, ...]
     remedies: tuple[str, ...]
@@ -131,7 +140,7 @@ def policy(
     remedies: tuple[str, ...] = (),
     controls: tuple[str, ...] = (),
     needs_all_sources: bool = False,
-) -> Callable[[Callable[..., Answer]], Policy]:
+) -> Callable[[Callable[..., Answer | Told]], Policy]:
     """Declare a policy; the decorated function's keyword-only parameters are its settings.
 
     `on` names a table of the estate, `says` and `evidence` name its columns, `needs` the areas of a source without
@@ -140,7 +149,7 @@ def policy(
     if on not in TABLES or severity not in SEVERITIES:
         raise PluginError(f"policy {id}: on={on!r} severity={severity!r}; tables: {TABLES}; severities: {SEVERITIES}")
 
-    def declare(ask: Callable[..., Answer]) -> Policy:
+    def declare(ask: Callable[..., Answer | Told]) -> Policy:
         doc = inspect.getdoc(inspect.getmodule(ask)) or ""
         return Policy(id, on, severity, says, ask, evidence, needs, remedies, controls, needs_all_sources, _settings(ask), doc)
 
@@ -156,7 +165,7 @@ def policy_in(module: ModuleType) -> Policy:
     return replace(declared[0], doc=inspect.getdoc(module) or "")
 
 
-def _settings(ask: Callable[..., Answer]) -> Mapping[str, Setting]:
+def _settings(ask: Callable[..., Answer | Told]) -> Mapping[str, Setting]:
     parameters = inspect.signature(ask).parameters.values()
     return {p.name: Setting(p.name, _kind(p.default), p.default) for p in parameters if p.kind is p.KEYWORD_ONLY}
 

@@ -1,0 +1,24 @@
+"""Several people have an equal claim to one account.
+
+Why it matters
+    As long as nobody says whose it is, no leaver or mover rule can protect it.
+How to fix
+    Decide with `reconciler link ACCOUNT PERSON`, or correct the shared key in HR or in the directory.
+Can be wrong when
+    Never: the keys do name several people. The mistake may be on the roster.
+"""
+
+from reconciler.policy import Answer, Estate, Rows, policy
+
+
+@policy(
+    "disputed-account",
+    on="accounts",
+    severity="medium",
+    says="{login} on {source} may belong to several people: they share its {matched_by}",
+    evidence=("matched_by", "enabled", "email", "upn", "employee_id", "privileged"),
+    controls=("ISO 27001 A.5.16",),
+)
+def disputed_account(account: Rows, estate: Estate) -> Answer:
+    disputed = account.ownership.isin(["disputed"])
+    return disputed.mask(account.ownership.isin(["withheld"]))

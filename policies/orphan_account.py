@@ -1,0 +1,27 @@
+"""An account belongs to nobody on the roster.
+
+Why it matters
+    Nobody will report it stolen, nobody will ask for its removal, and nobody answers for what it does.
+How to fix
+    Give it an owner (employee id, or `reconciler link`), mark it as a service account, or disable it.
+Can be wrong when
+    Its owner is on no roster that was read: agencies, board members, a company not yet in HR.
+"""
+
+from reconciler.policy import Answer, Estate, Rows, policy
+
+
+@policy(
+    "orphan-account",
+    on="accounts",
+    severity="high",
+    says="{login} on {source} belongs to nobody on the roster",
+    evidence=("enabled", "kind", "privileged", "email", "employee_id", "created_at", "last_login_at", "container"),
+    remedies=("disable-account",),
+    controls=("ISO 27001 A.5.16", "SOC 2 CC6.2", "NIST AC-2"),
+)
+def orphan_account(account: Rows, estate: Estate) -> Answer:
+    unowned = account.ownership.isin(["nobody"])
+    undecidable = account.ownership.isin(["withheld", "disputed"])
+    personal = account.kind.isin(["person", "admin", "unknown"])
+    return personal & unowned.mask(undecidable)

@@ -1,0 +1,219 @@
+"""The people of tonight: employments of every roster, folded into one row per person.
+
+A person holds access while any begun employment is open. An employment ends at the end of its last day in the
+person's own zone: `last_day`, or `end_date` where HR gives no last day (not for a contractor still called active:
+a contract's end is a question of its own). Dates decide, not the status word: somebody called "left" whose last day
+is to come has not left yet; somebody "left" without any date has.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, timedelta
+from functools import cached_property
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from reconciler import tables
+from reconciler.clock import end_of_day, start_of_day
+from reconciler.snapshots import Snapshot
+
+Ints = npt.NDArray[np.int64]
+Flags = npt.NDArray[np.bool_]
+
+_RANK = ("active", "leave", "suspended", "prehire", "unknown", "left")  # which employment speaks for the person
+_NEVER = np.iinfo(np.int64).min
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+@dataclass(frozen=True)
+class Roster:
+    """One row per person. `person_of` maps employments to people; `ends` and `starts` are microseconds UTC or _NEVER."""
+
+    snapshots: tuple[Snapshot, ...]
+    now: datetime
+    zone: str
+    defects: tuple[Mapping[str, object], ...] = ()
+    _read: dict[str, pa.ChunkedArray] = field(default_factory=dict)
+
+    # --- employments ------------------------------------------------------------------------------------------
+
+    def employments(self, name: str) -> pa.ChunkedArray:
+        """One column over every employment of every roster."""
+        kind = tables.PEOPLE.schema().field(name).type
+        return pa.chunked_array([c for s in self.snapshots for c in s.column("people", name).chunks], kind)
+
+    @cached_property
+    def _encoded(self) -> pa.DictionaryArray:
+        return self.employments("person_id").combine_chunks().dictionary_encode()
+
+    @cached_property
+    def person_of(self) -> Ints:
+        return np.asarray(self._encoded.indices, np.int64)
+
+    @cached_property
+    def person_ids(self) -> pa.Array:
+        return self._encoded.dictionary
+
+    def __len__(self) -> int:
+        return len(self.person_ids)
+
+    @cached_property
+    def _zones(self) -> pa.DictionaryArray:
+        return pc.fill_null(self.employments("timezone").combine_chunks(), self.zone).dictionary_encode()
+
+    def _instants(self, days: pa.Array, edge: Callable[[date, str], datetime]) -> Ints:
+        """Calendar days as instants in each employment's zone; computed once per distinct (zone, day)."""
+        numbers = np.asarray(pc.fill_null(days.cast(pa.int32()), 0), np.int64) & 0xFFFFFFFF
+        pairs, back = np.unique(np.asarray(self._zones.indices, np.int64) << 32 | numbers, return_inverse=True)
+        zones = self._zones.dictionary.to_pylist()
+        known = [_micros(edge, int(pair & 0xFFFFFFFF), zones[pair >> 32]) for pair in pairs]
+        return np.where(np.asarray(days.is_null()), _NEVER, np.array(known, np.int64)[back])
+
+    @cached_property
+    def _ends(self) -> Ints:
+        last_day, end_date = self.employments("last_day").combine_chunks(), self.employments("end_date").combine_chunks()
+        contractor = pc.equal(pc.utf8_lower(pc.fill_null(self.employments("worker_type").combine_chunks(), "")), "contractor")
+        open_contract = pc.and_(contractor, pc.invert(self._has_status("left")))
+        spoken = pc.if_else(open_contract, pa.scalar(None, pa.date32()), end_date)
+        return self._instants(pc.coalesce(last_day, spoken), end_of_day)
+
+    @cached_property
+    def _starts(self) -> Ints:
+        return self._instants(self.employments("start_date").combine_chunks(), start_of_day)
+
+    def _has_status(self, word: str) -> pa.Array:
+        return pc.fill_null(pc.equal(self.employments("status").combine_chunks(), word), False)
+
+    # --- people -----------------------------------------------------------------------------------------------
+
+    @cached_property
+    def _counting(self) -> Flags:
+        """Employments that speak for their person tonight: those that have begun, or all where none has."""
+        return self._begun | ~self.begun[self.person_of]
+
+    @cached_property
+    def _begun(self) -> Flags:
+        """Employments that have begun; one without a start date has, unless HR calls it a prehire."""
+        undated_prehire = (self._starts == _NEVER) & np.asarray(self._has_status("prehire"))
+        return (self._starts <= _micros_of(self.now)) & ~undated_prehire
+
+    @cached_property
+    def _primary(self) -> Ints:
+        """The employment that speaks for each person: counting, of the liveliest status, the latest begun."""
+        rank = np.asarray(pc.index_in(self.employments("status").combine_chunks(), pa.array(_RANK)), np.int64)
+        over = (self._ends != _NEVER) & (self._ends <= _micros_of(self.now))
+        order = np.lexsort((-self._starts, rank, over, ~self._counting, self.person_of))
+        first = np.ones(len(order), bool)
+        first[1:] = np.diff(self.person_of[order]) != 0
+        return order[first]
+
+    @cached_property
+    def _open(self) -> Flags:
+        """People with an employment that has no end."""
+        undated_left = np.asarray(self._has_status("left"))
+        return self._any(self._counting & (self._ends == _NEVER) & ~undated_left)
+
+    @cached_property
+    def _last_end(self) -> Ints:
+        latest = np.full(len(self), _NEVER, np.int64)
+        np.maximum.at(latest, self.person_of, np.where(self._counting, self._ends, _NEVER))
+        return np.where(self._open, _NEVER, latest)
+
+    @cached_property
+    def left(self) -> Flags:
+        """People whose access has ended: every begun employment is over, by date or, without one, by HR's word."""
+        return ~self._open & (self._last_end <= _micros_of(self.now))
+
+    def _any(self, flags: Flags) -> Flags:
+        found = np.zeros(len(self), bool)
+        found[self.person_of[flags]] = True
+        return found
+
+    @cached_property
+    def begun(self) -> Flags:
+        """People with an employment that has begun."""
+        return self._any(self._begun)
+
+    @cached_property
+    def withheld(self) -> Flags:
+        """People of whom a row is quarantined: nothing may be concluded about them tonight."""
+        ids = pa.array({d["employee_id"] for d in self.defects if d.get("employee_id")}, pa.string())
+        return self._any(np.asarray(pc.is_in(self.employments("employee_id").combine_chunks(), ids)))
+
+    def column(self, name: str) -> pa.ChunkedArray:
+        """One column per person: a computed one, or the one its primary employment gives. KeyError for others."""
+        if name not in self._read:
+            computed = _COMPUTED.get(name)
+            made = computed(self) if computed else self.employments(name).take(pa.array(self._primary))
+            self._read[name] = made if isinstance(made, pa.ChunkedArray) else pa.chunked_array([made])
+        return self._read[name]
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        return (*tables.PEOPLE.names, *_COMPUTED)
+
+
+def _micros(edge: Callable[[date, str], datetime], day: int, zone: str) -> int:
+    day -= (day & 0x80000000) << 1  # days before 1970 are negative
+    try:
+        return _micros_of(edge(date(1970, 1, 1) + timedelta(days=day), zone))
+    except OverflowError:  # 31 December 9999: no end that anybody means
+        return _NEVER
+
+
+def _micros_of(instant: datetime) -> int:
+    return (instant - _EPOCH) // timedelta(microseconds=1)
+
+
+def _instants(numbers: Ints) -> pa.Array:
+    return pa.array(numbers, mask=numbers == _NEVER).cast(tables.INSTANT)
+
+
+def _status(roster: Roster) -> pa.Array:
+    """The status by dates: left once access has ended, active from the first day on; else HR's word."""
+    word = roster.column("hr_status").combine_chunks()
+    begun = pa.array(roster.begun)
+    told_too_early = pc.or_(pc.and_(pc.equal(word, "prehire"), begun), pc.equal(word, "left"))
+    return pc.if_else(pa.array(roster.left), "left", pc.if_else(told_too_early, "active", word))
+
+
+def _name(roster: Roster) -> pa.Array:
+    given = pc.coalesce(roster.column("preferred_name"), roster.column("given_name"))
+    full = pc.binary_join_element_wise(given, roster.column("family_name"), " ", null_handling="skip")
+    full = pc.if_else(pc.equal(full, ""), None, full)
+    return pc.coalesce(roster.column("display_name"), full)
+
+
+def _of_primary(name: str) -> Callable[[Roster], pa.Array]:
+    return lambda roster: roster.employments(name).take(pa.array(roster._primary))
+
+
+_COMPUTED: Mapping[str, Callable[[Roster], pa.Array]] = {
+    "person_id": lambda r: r.person_ids,
+    "hr_status": _of_primary("status"),
+    "status": _status,
+    "name": _name,
+    "access_ends": lambda r: _instants(r._last_end),
+    "left_undated": lambda r: pa.array(r.left & (r._last_end == _NEVER)),
+    "has_left": lambda r: pa.array(r.left),
+    "current": lambda r: pa.array(~r.left & r.begun),
+    "starts": lambda r: _instants(r._starts[r._primary]),
+    "last_day": lambda r: pc.coalesce(*(r.employments(n).take(pa.array(r._primary)) for n in ("last_day", "end_date"))),
+}
+
+
+def normal(texts: pa.ChunkedArray) -> pa.ChunkedArray:
+    """The published normal form of a key: outer blanks off, NFC, case folded; an empty key is no key."""
+    folded = pc.utf8_lower(pc.utf8_normalize(pc.utf8_trim_whitespace(texts), "NFC"))
+    return pc.if_else(pc.equal(folded, ""), pa.scalar(None, pa.string()), folded)
+
+
+def roster(snapshots: Sequence[Snapshot], now: datetime, zone: str) -> Roster:
+    """The people of complete rosters as they stand at `now`; `zone` is used where a person's own is unknown."""
+    defects: Iterable[Mapping[str, object]] = (d for s in snapshots for d in s.manifest.get("defects", ()))
+    return Roster(tuple(snapshots), now, zone, tuple(defects))

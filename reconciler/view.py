@@ -1,0 +1,122 @@
+"""A table of the estate: rows that join an account, its owner and an entitlement; columns are read when asked for.
+
+A column is looked up side by side in order, so `account.enabled` is the account's, `account.last_day` its owner's,
+`person_department` the owner's where both have one, and `entitlement_name` the entitlement's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from functools import cached_property
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from reconciler import tables
+from reconciler.errors import PluginError
+
+Ints = npt.NDArray[np.int64]
+
+
+class Columns(Protocol):
+    """Anything that has named columns."""
+
+    def column(self, name: str) -> pa.ChunkedArray: ...
+
+
+@dataclass(frozen=True)
+class Side:
+    """One thing that a table's rows join: its columns, the row of it for each row (-1: none), and a prefix of their names."""
+
+    columns: Columns
+    rows: Ints
+    prefix: str = ""
+
+    def column(self, name: str) -> pa.ChunkedArray:
+        """The column for every row; KeyError when this side has none of that name."""
+        if not name.startswith(self.prefix):
+            raise KeyError(name)
+        found = self.columns.column(name.removeprefix(self.prefix))
+        if len(self.rows) == len(found) and len(found) and self.rows[0] == 0 and self._whole:
+            return found
+        return found.take(pa.array(self.rows, mask=self.rows < 0))
+
+    @cached_property
+    def _whole(self) -> bool:
+        return bool((self.rows == np.arange(len(self.rows))).all())
+
+
+@dataclass
+class View:
+    """A table of the estate: rows that join sides, and computed columns. Attributes are columns."""
+
+    name: str
+    length: int
+    sides: Sequence[Side]
+    computed: Mapping[str, Any]  # arrays of `length`, or functions that make one
+    subject: tuple[str, ...]  # the columns whose values make a finding's identity
+    _read: dict[str, pa.ChunkedArray] = field(default_factory=dict)
+
+    def __len__(self) -> int:
+        return self.length
+
+    def __getattr__(self, column: str) -> pd.Series:
+        if column.startswith("__"):
+            raise AttributeError(column)
+        return pd.Series(pd.arrays.ArrowExtensionArray(self.column(column)))
+
+    def column(self, name: str) -> pa.ChunkedArray:
+        """A column as Arrow; raises PluginError naming the table when it has none of that name."""
+        if name not in self._read:
+            self._read[name] = chunked(self._find(name))
+        return self._read[name]
+
+    def has(self, name: str) -> bool:
+        """Whether the table has a column of that name."""
+        try:
+            self.column(name)
+        except PluginError:
+            return False
+        return True
+
+    def _find(self, name: str) -> Any:
+        if name in self.computed:
+            made = self.computed[name]
+            return made(self) if callable(made) else made
+        for side in self.sides:
+            try:
+                return side.column(name)
+            except KeyError:
+                continue
+        raise PluginError(f"the table {self.name} has no column {name}")
+
+    def left(self, grace: timedelta) -> pd.Series:
+        """Whether the owner's access ended at least `grace` ago: by date, or undated by HR's word when no grace is asked.
+
+        Null where the owner is not known, or where HR gave no date to count the grace from.
+        """
+        ends = self.column("access_ends")
+        by_date = pc.less_equal(pc.add(ends, pa.scalar(grace)), pa.scalar(self.now, tables.INSTANT))
+        by_word = self.column("left_undated")
+        if grace:
+            by_word = pc.if_else(by_word, pa.scalar(None, pa.bool_()), by_word)
+        return pd.Series(pd.arrays.ArrowExtensionArray(pc.if_else(ends.is_valid(), by_date, by_word)))
+
+    @property
+    def now(self) -> datetime:
+        made: datetime = self.computed["_now"]
+        return made
+
+
+def chunked(made: Any) -> pa.ChunkedArray:
+    if isinstance(made, pa.ChunkedArray):
+        return made
+    if isinstance(made, pd.Series):
+        made = pa.array(made)
+    return pa.chunked_array([made if isinstance(made, pa.Array) else pa.array(made)])
