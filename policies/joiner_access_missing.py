@@ -16,7 +16,7 @@ from reconciler.policy import Answer, Estate, Rows, policy
     on="expected_holdings",
     severity="low",
     says="{login} on {source} lacks {entitlement_name}, which {person_name} is expected to hold",
-    evidence=("department", "job_title", "worker_type", "start_date", "held", "matched_by"),
+    evidence=("person_department", "person_job_title", "worker_type", "start_date", "held", "matched_by"),
     needs=("roles", "licences"),
     remedies=("add-missing-access",),
     controls=("ISO 27001 A.5.18",),

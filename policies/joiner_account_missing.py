@@ -18,7 +18,7 @@ from reconciler.policy import Answer, Estate, Rows, duration, policy
     on="expected_accounts",
     severity="medium",
     says="{person_name} has no account on {source}; first day {start_date:day}",
-    evidence=("start_date", "starts", "department", "worker_type", "job_title"),
+    evidence=("start_date", "starts", "person_department", "worker_type", "person_job_title"),
     remedies=("create-joiner-account",),
     controls=("ISO 27001 A.5.16",),
 )

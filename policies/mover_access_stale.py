@@ -18,7 +18,7 @@ from reconciler.policy import Answer, Estate, Rows, duration, policy
     on="former_holdings",
     severity="high",
     says="{login} on {source} still holds {entitlement_name} from {person_name}'s old position ({moved_from})",
-    evidence=("moved_at", "moved_from", "department", "job_title", "via", "matched_by"),
+    evidence=("moved_at", "moved_from", "person_department", "person_job_title", "via", "matched_by"),
     needs=("roles", "licences"),
     remedies=("remove-entitlement",),
     controls=("ISO 27001 A.5.18", "SOC 2 CC6.3", "NIST AC-2"),

@@ -50,7 +50,7 @@ def _with_accounts(estate: Estate, people: Ints, sources: Ints) -> View:
     owned = np.flatnonzero((estate.owners >= 0) & ~estate.deleted)
     pairs = people << 8 | sources
     has = np.isin(pairs, estate.owners[owned] << 8 | estate.accounts.source_of[owned])
-    unsure = ~has & np.isin(pairs, _disputants(estate))
+    unsure = ~has & (np.isin(pairs, _disputants(estate)) | np.isin(sources, _sources_half_known(estate)))
     nothing = pa.nulls(len(pairs), pa.string())
     computed = {
         "_now": estate.now,
@@ -61,6 +61,12 @@ def _with_accounts(estate: Estate, people: Ints, sources: Ints) -> View:
         "account_name": nothing,
     }
     return View("expected_accounts", len(pairs), estate.sides_of_people(people), computed, ("person_id", "source"))
+
+
+def _sources_half_known(estate: Estate) -> Ints:
+    """Sources with accounts whose owner is named only by a directory that was not read: they may be anybody's."""
+    unnamed = estate.matches.has("withheld") & (estate.matches.by < 0)
+    return np.unique(estate.accounts.source_of[unnamed]).astype(np.int64)
 
 
 def _disputants(estate: Estate) -> Ints:

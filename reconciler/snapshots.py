@@ -177,6 +177,11 @@ class Snapshot:
     def rows(self, table: str) -> int:
         return int(self.manifest["tables"].get(table, {}).get("rows", 0))
 
+    @property
+    def people(self) -> int:
+        """How many distinct people a roster names."""
+        return int(pc.count_distinct(self.column("people", "person_id")).as_py())
+
     def column(self, table: str, name: str) -> pa.ChunkedArray:
         """One column of a table, in code order; nulls throughout where the source has no such table."""
         stable = table if name == "code" or not _volatile(table, name) else f"{table}_volatile"

@@ -1,0 +1,194 @@
+"""Ask every source at once, certify each answer, freeze it; what is not whole does not exist."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass, field
+from datetime import datetime
+from typing import Any
+
+from reconciler import plugins
+from reconciler.connector import Answer, AsOf, Context, Defect, Ended, Identity, Page, Unreadable
+from reconciler.errors import AccessRefused, PluginError, SourceError
+from reconciler.model import SourceReport, SourceState, instant_text
+from reconciler.plausible import Band, doubts
+from reconciler.snapshots import Archive, Draft, Snapshot
+
+log = logging.getLogger(__name__)
+
+Progress = Callable[[str, str, int], None]  # (source, table, rows read so far)
+
+
+@dataclass(frozen=True)
+class Source:
+    """A configured connector, and what is known of it from earlier nights."""
+
+    name: str
+    kind: str
+    settings: Any
+    last: Snapshot | None = None
+    pinned: str | None = None
+    band: Band = field(default_factory=Band)
+    accept: bool = False  # take tonight's reading although it is out of its band
+
+
+@dataclass(frozen=True)
+class Pulled:
+    """What one source gave: a report always, a snapshot only when the answer was whole and plausible."""
+
+    report: SourceReport
+    snapshot: Snapshot | None
+
+
+@dataclass
+class _Tally:
+    """What a reader has yielded so far."""
+
+    draft: Draft
+    identity: str | None = None
+    as_of: datetime | None = None
+    rows: dict[str, int] = field(default_factory=dict)
+    accepted: int = 0
+    defects: list[Defect] = field(default_factory=list)
+    areas: dict[str, str] = field(default_factory=dict)
+    scopes: list[dict[str, Any]] = field(default_factory=list)
+
+    def take(self, answer: Answer) -> None:
+        if isinstance(answer, Page):
+            self.draft.add(answer)
+            self.rows[answer.table] = self.rows.get(answer.table, 0) + len(answer)
+            self.accepted += len(answer) if answer.stands_for is None else answer.stands_for
+        elif isinstance(answer, Ended):
+            self._ended(answer)
+        elif isinstance(answer, Defect):
+            self.defects.append(answer)
+        elif isinstance(answer, Unreadable):
+            self.areas[answer.area] = answer.reason + (f"; {answer.fix}" if answer.fix else "")
+        elif isinstance(answer, Identity):
+            self.identity = answer.value
+        elif isinstance(answer, AsOf):
+            self.as_of = answer.instant
+        else:
+            raise PluginError(f"a reader yielded {type(answer).__name__}, which is no answer")
+
+    def _ended(self, scope: Ended) -> None:
+        self.scopes.append(asdict(scope))
+        if scope.declared is not None and scope.declared != scope.rows:
+            raise SourceError(f"{scope.scope}: read {scope.rows} rows, but the source counts {scope.declared}")
+
+    @property
+    def counts(self) -> dict[str, int]:
+        rejected = sum(defect.rejected for defect in self.defects)
+        quarantined = len(self.defects) - rejected
+        read = self.accepted + quarantined + rejected
+        return {"read": read, "accepted": self.accepted, "quarantined": quarantined, "rejected": rejected}
+
+
+def pull(sources: Mapping[str, Source], archive: Archive, now: datetime, progress: Progress) -> dict[str, Pulled]:
+    """Read all sources in parallel. A source that fails is reported; the others go on."""
+    with ThreadPoolExecutor(max(1, len(sources)), thread_name_prefix="pull") as threads:
+        reading = {name: threads.submit(_read, source, archive, now, progress) for name, source in sources.items()}
+        return {name: answer.result() for name, answer in reading.items()}
+
+
+def reuse(source: Source) -> Pulled:
+    """The last complete snapshot of a source that is not asked tonight."""
+    if source.last is None:
+        report = SourceReport(source.name, source.kind, "failed", reasons=("it has never been read whole; run without --only first",))
+        return Pulled(report, None)
+    return Pulled(_report(source, source.last, "reused", ()), source.last)
+
+
+def _read(source: Source, archive: Archive, now: datetime, progress: Progress) -> Pulled:
+    begun = time.monotonic()
+    tally = _Tally(archive.draft(source.last))
+    try:
+        snapshot = _certified(source, archive, tally, now, progress)
+    except SourceError as problem:
+        return Pulled(_failed(source, tally, problem, time.monotonic() - begun), None)
+    reasons = [] if source.accept else list(doubts(snapshot, source.last, source.band))
+    seconds = time.monotonic() - begun
+    if reasons:
+        log.warning("%s is not taken: %s", source.name, "; ".join(reasons))
+        return Pulled(_report(source, snapshot, "incomplete", tuple(reasons), seconds), None)
+    lost = () if source.accept else tuple(_lost_areas(snapshot))
+    log.info("pulled %s: %s in %.1f s", source.name, ", ".join(f"{n} {t}" for t, n in tally.rows.items()), seconds)
+    return Pulled(_report(source, snapshot, "incomplete" if lost else "complete", lost, seconds), snapshot)
+
+
+def _certified(source: Source, archive: Archive, tally: _Tally, now: datetime, progress: Progress) -> Snapshot:
+    module = plugins.load("connectors", source.kind)
+    last_rows = {} if source.last is None else {t: int(about["rows"]) for t, about in source.last.manifest["tables"].items()}
+    context = Context(source.name, now, last_rows)
+    for answer in _guarded(source, module.read(source.settings, context)):
+        tally.take(answer)
+        if isinstance(answer, Page):
+            progress(source.name, answer.table, tally.rows[answer.table])
+    if source.pinned and tally.identity != source.pinned:
+        raise SourceError(
+            f"answered as {tally.identity}, but every night before it was {source.pinned}: is this another system? "
+            f"If it was replaced on purpose: reconciler run --accept {source.name} --reason TEXT"
+        )
+    return archive.freeze(tally.draft, _manifest(source, tally, now, {need.area for need in module.NEEDS if need.area}))
+
+
+def _guarded(source: Source, answers: Iterator[Answer]) -> Iterator[Answer]:
+    """The plugin edge: whatever else a reader raises becomes an error of its source, named."""
+    try:
+        yield from answers
+    except SourceError:
+        raise
+    except Exception as problem:  # noqa: BLE001 - a stranger's code: the night goes on for the other sources
+        log.debug("%s", source.name, exc_info=True)
+        raise SourceError(f"the {source.kind} connector stopped with {type(problem).__name__}: {problem}") from problem
+
+
+def _manifest(source: Source, tally: _Tally, now: datetime, areas: set[str]) -> dict[str, Any]:
+    """The proof of completeness, stored with the snapshot."""
+    before = set() if source.last is None or source.accept else set(source.last.manifest["areas_known"])
+    return {
+        "source": source.name,
+        "kind": source.kind,
+        "identity": tally.identity,
+        "as_of": instant_text(tally.as_of or now),
+        "read_at": instant_text(now),
+        "counts": tally.counts,
+        "scopes": tally.scopes,
+        "areas": tally.areas,
+        "areas_known": sorted((areas - set(tally.areas)) | before),
+        "defects": [{"source": source.name, **asdict(defect)} for defect in tally.defects],
+    }
+
+
+def _lost_areas(snapshot: Snapshot) -> Iterator[str]:
+    """Optional areas that an earlier night could read and this one could not."""
+    known = set(snapshot.manifest["areas_known"])
+    for area, reason in snapshot.manifest["areas"].items():
+        if area in known:
+            yield f"{area} could be read before and not tonight: {reason}"
+
+
+def _report(source: Source, snapshot: Snapshot, state: SourceState, reasons: tuple[str, ...], seconds: float = 0.0) -> SourceReport:
+    manifest = snapshot.manifest
+    return SourceReport(
+        source.name, source.kind, state,
+        people=snapshot.people, accounts=snapshot.rows("accounts"), entitlements=snapshot.rows("entitlements"), grants=snapshot.rows("grants"),
+        **manifest["counts"],
+        reasons=reasons, as_of=datetime.fromisoformat(manifest["as_of"]), seconds=seconds, identity=manifest["identity"],
+        areas=manifest["areas"], scopes=tuple(manifest["scopes"]), snapshot=snapshot.sha256,
+    )  # fmt: skip
+
+
+def _failed(source: Source, tally: _Tally, problem: SourceError, seconds: float) -> SourceReport:
+    """A source without an answer: refused and unreachable ones failed, a broken or stale read is incomplete or stale."""
+    log.warning("%s was not read whole: %s", source.name, problem)
+    refused = isinstance(problem, AccessRefused)
+    text = str(problem)
+    state: SourceState = "failed" if refused else "stale" if text.startswith("stale") else "incomplete"
+    return SourceReport(
+        source.name, source.kind, state, **tally.counts, reasons=(text,), as_of=tally.as_of,
+        seconds=seconds, identity=tally.identity, areas=tally.areas, scopes=tuple(tally.scopes), refused=refused,
+    )  # fmt: skip
