@@ -34,40 +34,45 @@ _ON_ROSTER = {"manager": "manager_id", "email": "work_email"}
     controls=("ISO 27001 A.5.16",),
 )
 def attribute_drift(account: Rows, estate: Estate, *, attributes: tuple[str, ...] = ATTRIBUTES) -> Told:
-    sides = {name: (_text(account, _ON_ROSTER.get(name, f"person_{name}")), _text(account, _ON_ACCOUNT.get(name, name))) for name in attributes}
+    sides = {name: (_column(account, _ON_ROSTER.get(name, f"person_{name}")), _column(account, _ON_ACCOUNT.get(name, name))) for name in attributes}
     differs = {name: _differs(account, name, *both) for name, both in sides.items()}
     drifting = reduce(pc.or_, (pc.fill_null(different, False) for different in differs.values()))
     nothing_told = reduce(pc.and_, (different.is_null() for different in differs.values()))
     answer = pc.if_else(nothing_told, pa.scalar(None, pa.bool_()), drifting)
     judged = account.kind.isin(["person"]) & account.enabled & account.current
-    return Told(judged & pd.Series(pd.arrays.ArrowExtensionArray(answer)), {"drift": _shown(sides, differs)})
+    return Told(judged & pd.Series(pd.arrays.ArrowExtensionArray(answer)), lambda rows: {"drift": _shown(sides, differs, rows)})
 
 
-def _text(account: Rows, column: str) -> pa.Array:
-    """A column as compared: composed characters, no blanks around or doubled inside; an empty text tells nothing."""
-    texts = pc.utf8_normalize(pa.array(getattr(account, column)), "NFC")
-    texts = pc.utf8_trim_whitespace(pc.replace_substring_regex(texts, r"\s+", " "))
-    return pc.if_else(pc.equal(texts, ""), pa.scalar(None, pa.string()), texts)
+def _column(account: Rows, name: str) -> pa.Array:
+    column = pa.array(getattr(account, name))
+    return column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
 
 
 def _differs(account: Rows, name: str, on_roster: pa.Array, on_account: pa.Array) -> pa.Array:
-    """Whether the two differ; null where one of them is not told. A given name may be the preferred one."""
-    if name == "given_name":
-        preferred = pc.fill_null(pc.equal(_text(account, "preferred_name"), on_account), False)
-        return pc.and_(pc.not_equal(on_roster, on_account), pc.invert(preferred))
-    if name in SPELLED:
-        return pc.not_equal(on_roster, on_account)
-    return pc.not_equal(pc.utf8_lower(on_roster), pc.utf8_lower(on_account))
+    """Whether the two differ; null where one of them is not told. Only pairs unequal as they stand are looked at closely."""
+    unequal = pc.not_equal(on_roster, on_account)
+    close = pc.indices_nonzero(pc.fill_null(unequal, False))
+    ours, theirs = _text(on_roster.take(close)), _text(on_account.take(close))
+    if name not in SPELLED:
+        ours, theirs = pc.utf8_lower(ours), pc.utf8_lower(theirs)
+    really = pc.not_equal(ours, theirs)
+    if name == "given_name":  # the preferred one will do
+        preferred = pc.equal(_text(_column(account, "preferred_name").take(close)), theirs)
+        really = pc.and_(really, pc.invert(pc.fill_null(preferred, False)))
+    return pc.replace_with_mask(unequal, pc.fill_null(unequal, False), really)
 
 
-def _shown(sides: Mapping[str, tuple[pa.Array, pa.Array]], differs: Mapping[str, pa.Array]) -> pa.Array:
-    """Per account the attributes that drift, each with what HR and what the account says."""
+def _text(texts: pa.Array) -> pa.Array:
+    """A text as compared: composed characters, no blanks around or doubled inside; an empty one tells nothing."""
+    composed = pc.utf8_normalize(texts, "NFC")
+    trimmed = pc.utf8_trim_whitespace(pc.replace_substring_regex(composed, r"\s+", " "))
+    return pc.if_else(pc.equal(trimmed, ""), pa.scalar(None, pa.string()), trimmed)
+
+
+def _shown(sides: Mapping[str, tuple[pa.Array, pa.Array]], differs: Mapping[str, pa.Array], rows: pa.Array) -> pa.Array:
+    """Of some accounts the attributes that drift, each with what HR and what the account says."""
     pairs = []
     for name, (on_roster, on_account) in sides.items():
-        pair = pa.StructArray.from_arrays([_one(on_roster), _one(on_account)], ["hr", "account"])
-        pairs.append(pc.if_else(_one(pc.fill_null(differs[name], False)), pair, pa.scalar(None, pair.type)))
+        pair = pa.StructArray.from_arrays([on_roster.take(rows), on_account.take(rows)], ["hr", "account"])
+        pairs.append(pc.if_else(pc.fill_null(differs[name].take(rows), False), pair, pa.scalar(None, pair.type)))
     return pa.StructArray.from_arrays(pairs, list(sides))
-
-
-def _one(column: pa.Array) -> pa.Array:
-    return column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column

@@ -137,7 +137,7 @@ def record_changes(tonight: Mapping[str, Snapshot], before: Mapping[str, Snapsho
 
 
 def _changes(new: Snapshot, old: Snapshot) -> dict[str, int]:
-    added, removed = edge_changes(old.edges(), new.edges())
+    added, removed = edge_changes(old.edges, new.edges)
     codes_new, codes_old = (s.column("accounts", "code").to_numpy() for s in (new, old))
     return {
         "accounts_added": int(len(np.setdiff1d(codes_new, codes_old, assume_unique=True))),
@@ -150,12 +150,13 @@ def _changes(new: Snapshot, old: Snapshot) -> dict[str, int]:
 def edge_changes(old: npt.NDArray[np.int64], new: npt.NDArray[np.int64]) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
     """(added, removed) between two sorted, distinct edge columns: one stable sort, then neighbours are compared.
 
-    A stable sort of two sorted runs is a merge; an edge of both nights stands beside its twin.
+    A stable sort of two sorted runs is a merge. The lowest bit says which night an edge is of, so that an edge of
+    both nights stands beside its twin. (A key has room for it: account codes stay below 2**30.)
     """
-    merged = np.concatenate([old, new])
-    order = np.argsort(merged, kind="stable")
-    merged, from_new = merged[order], order >= len(old)
+    merged = np.concatenate([old << 1, new << 1 | 1])
+    merged.sort(kind="stable")
     twin = np.zeros(len(merged) + 1, bool)
-    np.equal(merged[1:], merged[:-1], out=twin[1:-1])
-    alone = ~(twin[1:] | twin[:-1])
-    return merged[alone & from_new], merged[alone & ~from_new]
+    np.equal(merged[1:] >> 1, merged[:-1] >> 1, out=twin[1:-1])
+    alone = merged[~(twin[1:] | twin[:-1])]
+    tonight = (alone & 1).astype(bool)
+    return alone[tonight] >> 1, alone[~tonight] >> 1

@@ -111,7 +111,7 @@ class Estate:
 
     def edges_of(self, source: str, codes: Ints) -> Ints:
         """The memberships of some accounts of one source: slices of the sorted edges, joined."""
-        edges, codes = self.snapshot[source].edges(), np.unique(codes)
+        edges, codes = self.snapshot[source].edges, np.unique(codes)
         low, high = np.searchsorted(edges, codes << ACCOUNT_SHIFT), np.searchsorted(edges, (codes + 1) << ACCOUNT_SHIFT)
         counts = high - low
         begins = np.repeat(low - (np.cumsum(counts) - counts), counts)
@@ -119,7 +119,7 @@ class Estate:
 
     def holds(self, source: str, accounts: Ints, entitlement: int, via: str | None = None) -> Flags:
         """Which of these accounts (codes) hold an entitlement, in that way or in any."""
-        edges = self.snapshot[source].edges()
+        edges = self.snapshot[source].edges
         wanted = edge_keys(accounts, np.full(len(accounts), entitlement), 0 if via is None else tables.VIA.index(via))
         if not len(edges):
             return np.zeros(len(wanted), bool)

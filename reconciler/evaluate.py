@@ -67,17 +67,18 @@ class Answers:
 
 def evaluate(asked: Sequence[Asked], estate: Estate, unread: Unread) -> Answers:
     """Put every policy to its table. Raises PluginError when a policy's answer is not one truth value per row."""
-    views: dict[str, View] = {}
+    name, view = "", None  # one table at a time is enough: its columns are the bulk of the memory
     answered, closed, missing = {}, {}, []
-    for question in asked:
+    for question in sorted(asked, key=lambda question: question.policy.on):
         gaps = list(_gaps(question.policy, unread))
         missing += [NotAssessed(question.policy.id, source, reason) for source, _, reason, _ in gaps]
         closed[question.policy.id] = frozenset((None if everywhere else source, area) for source, area, _, everywhere in gaps)
         if (None, None) in closed[question.policy.id]:
             continue
-        name = question.policy.on
-        views[name] = views.get(name) or _TABLES[name](estate)
-        answered[question.policy.id] = _ask(question, views[name], estate, closed[question.policy.id])
+        if view is None or name != question.policy.on:
+            name = question.policy.on
+            view = _TABLES[name](estate)
+        answered[question.policy.id] = _ask(question, view, estate, closed[question.policy.id])
     return Answers(answered, tuple(missing), closed)
 
 
@@ -95,7 +96,7 @@ def _gaps(policy: Policy, unread: Unread) -> list[tuple[str, str | None, str, bo
 
 def _ask(question: Asked, view: View, estate: Estate, closed: frozenset[tuple[str | None, str | None]]) -> Answered:
     told = question.policy.ask(view, estate, **question.settings)
-    answer, facts = (told.answer, told.facts) if isinstance(told, Told) else (told, {})
+    answer, facts = (told.answer, told.facts) if isinstance(told, Told) else (told, None)
     truth = _truth(question.policy, answer, len(view))
     askable = _askable(view, closed)
     rows = np.flatnonzero(np.asarray(pc.fill_null(truth, False)) & askable)

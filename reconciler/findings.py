@@ -12,10 +12,12 @@ from typing import Any, overload
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from reconciler import tables
 from reconciler.errors import PluginError
 from reconciler.model import SEVERITIES, AccountRef, EntitlementRef, Finding, PersonRef, instant_text
+from reconciler.policy import Facts
 from reconciler.view import View
 
 Ids = npt.NDArray[np.uint64]
@@ -116,16 +118,16 @@ def id_number(text: str) -> int:
 def identities(policy: str, view: View, rows: npt.NDArray[np.int64]) -> Ids:
     """The ids of some rows: a hash of the policy and the subject's immutable ids, and of nothing else."""
     chosen = pa.array(rows)
-    subjects = zip(*(view.column(name).take(chosen).to_pylist() for name in view.subject), strict=True)
-    texts = ("\x1f".join((policy, *(str(part) for part in subject))) for subject in subjects)
-    numbers = (int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest()) for text in texts)
-    ids = np.fromiter(numbers, np.uint64, len(rows))
+    parts = [view.column(name).take(chosen).combine_chunks() for name in view.subject]
+    texts = pc.binary_join_element_wise(policy, *parts, "\x1f").cast(pa.binary()).to_pylist()
+    digests = b"".join([hashlib.blake2b(text, digest_size=8).digest() for text in texts])
+    ids = np.frombuffer(digests, ">u8").astype(np.uint64)
     if len(np.unique(ids)) != len(ids):
         raise PluginError(f"policy {policy}: two findings about the same subject on the table {view.name}")
     return ids
 
 
-def found(policy: Any, severity: str, view: View, rows: npt.NDArray[np.int64], facts: Mapping[str, pa.Array]) -> Part:
+def found(policy: Any, severity: str, view: View, rows: npt.NDArray[np.int64], facts: Facts | None) -> Part:
     """The findings of one policy's answer, not labelled yet."""
     chosen = pa.array(rows)
 
@@ -136,7 +138,7 @@ def found(policy: Any, severity: str, view: View, rows: npt.NDArray[np.int64], f
     columns["area"] = take("area") if "area" in view.computed else pa.nulls(len(rows), pa.string())
     for names in _WHO.values():
         columns |= {name: take(name) for name in names if view.has(names[0])}
-    evidence = {name: take(name) for name in policy.evidence} | {name: values.take(chosen) for name, values in facts.items()}
+    evidence = {name: take(name) for name in policy.evidence} | dict(facts(chosen) if facts else {})
     words = {name: take(name) for _, name, _, _ in string.Formatter().parse(policy.says) if name}
     columns |= {"evidence": _struct(evidence, len(rows)), "words": _struct(words, len(rows))}
     return Part(policy.id, severity, policy.says, policy.remedies, pa.table(columns))

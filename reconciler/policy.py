@@ -28,6 +28,7 @@ from reconciler.model import SEVERITIES, PolicyPage
 __all__ = ["Answer", "Estate", "Policy", "Rows", "Setting", "Told", "duration", "policy"]
 
 Answer = pd.Series
+Facts = Callable[[pa.Array], Mapping[str, pa.Array]]  # row numbers -> columns of that length
 TABLES = (
     "accounts", "owned_accounts", "people", "people_by_source", "leaver_holdings", "expected_accounts",
     "expected_holdings", "former_holdings", "defects",
@@ -44,10 +45,10 @@ class Rows(Protocol):
 
 @dataclass(frozen=True)
 class Told:
-    """An answer with facts of its own for the evidence: columns (Arrow) of the same length as the table."""
+    """An answer with facts of its own for the evidence, made for the rows that are found."""
 
     answer: Answer
-    facts: Mapping[str, pa.Array]
+    facts: Facts
 
 
 class Estate(Protocol):

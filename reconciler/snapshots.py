@@ -197,6 +197,7 @@ class Snapshot:
         except (OSError, pa.ArrowInvalid) as problem:
             raise Stale(f"snapshot {self.sha256[:12]} of {self.source}: {path} cannot be read: {problem}; pull the source again") from None
 
+    @cached_property
     def edges(self) -> Codes:
         """Every membership as a sorted int64 key."""
         if "grants" not in self.manifest["tables"]:
