@@ -16,7 +16,8 @@ from reconciler.accounts import Accounts
 from reconciler.connector import Page
 from reconciler.correlate import correlate
 from reconciler.estate import Access, Estate
-from reconciler.evaluate import Asked, Unread, evaluate
+from reconciler.answers import Asked, Unread
+from reconciler.evaluate import evaluate
 from reconciler.findings import Part
 from reconciler.policy import policy_in
 from reconciler.roster import roster

@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from reconciler import tables
-from reconciler.evaluate import Answered, Answers
+from reconciler.answers import Answered, Answers
 from reconciler.findings import Ids, Part, id_text, labelled
 from reconciler.matches import Matches
 from reconciler.snapshots import Snapshot

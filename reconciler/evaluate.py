@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -13,56 +11,15 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from reconciler import expected, subjects
+from reconciler.answers import Answered, Answers, Asked, Unread
 from reconciler.errors import PluginError
 from reconciler.estate import Estate
-from reconciler.findings import Ids, Part, found, identities
+from reconciler.findings import found
 from reconciler.model import NotAssessed
 from reconciler.policy import Policy, Told
 from reconciler.view import View
 
 _TABLES = {**subjects.TABLES, **expected.TABLES}
-
-
-@dataclass(frozen=True)
-class Asked:
-    """A policy as this company asks it: with its settings and its severity."""
-
-    policy: Policy
-    settings: Mapping[str, Any]
-    severity: str
-
-
-@dataclass(frozen=True)
-class Unread:
-    """What was not read tonight: rosters and sources of accounts with the reason, optional areas by source."""
-
-    rosters: Mapping[str, str] = field(default_factory=dict)
-    sources: Mapping[str, str] = field(default_factory=dict)
-    areas: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class Answered:
-    """One policy's answer: its findings, and the rows it could not decide."""
-
-    part: Part
-    view: View
-    undecided: npt.NDArray[np.int64]
-
-    def undecided_ids(self) -> Ids:
-        return identities(self.part.policy, self.view, self.undecided)
-
-
-@dataclass(frozen=True)
-class Answers:
-    answered: Mapping[str, Answered]
-    not_assessed: tuple[NotAssessed, ...]
-    closed: Mapping[str, frozenset[tuple[str | None, str | None]]]  # policy -> (source, area) not assessed; None is every one
-
-    def open_to(self, policy: str, source: str, area: str | None) -> bool:
-        """Whether the question was asked of a source (and an area of it) tonight."""
-        closed = self.closed.get(policy, frozenset())
-        return not closed & {(None, None), (source, None), (source, area)}
 
 
 def evaluate(asked: Sequence[Asked], estate: Estate, unread: Unread) -> Answers:

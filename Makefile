@@ -1,0 +1,63 @@
+# make help lists the targets. Everything runs in .venv, which the first target makes from the lock files.
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+DEMO   := .demo
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test check fix bench live fuzz lock clean
+
+help:           ## this list
+	@grep -hE '^[a-z]+: .*##|^[a-z]+:.*  +##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/' | expand -t 10
+
+demo: $(VENV)/.runs   ## the nightly run against an embedded company, twice (about 20 seconds)
+	@echo "The nightly run, twice, one night apart, against an embedded company in $(DEMO): about 20 seconds."
+	@$(BIN)/reconciler demo $(DEMO)
+
+test: $(VENV)/.tests  ## every test that needs no root (under 3 minutes on two cores)
+	@echo "All tests that need no root: under 3 minutes on two cores."
+	@$(BIN)/python -m pytest -n 2 -m "not live"
+
+check: $(VENV)/.tests ## style, types, import directions
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports --no-cache
+
+fix: $(VENV)/.tests   ## let the formatter and the linter mend what they can
+	@$(BIN)/ruff check --fix-only -q .
+	@$(BIN)/ruff format -q .
+
+bench: $(VENV)/.bench ## measure, print, and write docs/benchmarks.md (about 30 minutes; SIZE=100000 for a short one)
+	@$(BIN)/python -m benchmarks $(if $(SIZE),--size $(SIZE))
+
+live: $(VENV)/.tests  ## against real parts, as root: a Samba domain controller, a browser, vendors' own clients
+	@$(BIN)/python -m pytest -m live tests/live
+
+lock: $(VENV)/.tests  ## write the lock files anew from pyproject.toml (needs uv)
+	uv pip compile -q pyproject.toml --universal --generate-hashes --python-version 3.11 --no-header -o requirements.lock
+	uv pip compile -q pyproject.toml --extra dev --universal --generate-hashes --python-version 3.11 --no-header -o requirements-dev.lock
+
+clean:          ## remove what make has made
+	rm -rf $(VENV) $(DEMO) .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
+
+# A Python without ensurepip (some distributions split it off) still makes a venv; its own pip then fills it.
+$(VENV)/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "identity-reconciler needs Python 3.11 or newer; run: make PYTHON=python3.12 …"; exit 1; }
+	@echo "Setting up $(VENV) from the lock file: about a minute, once."
+	@$(PYTHON) -m venv $(VENV) 2>/dev/null || $(PYTHON) -m venv --without-pip $(VENV)
+
+PIP = $(PYTHON) -m pip --python $(BIN)/python install -q --disable-pip-version-check
+
+$(VENV)/.runs: requirements.lock pyproject.toml | $(VENV)/bin/python
+	@$(PIP) --require-hashes -r requirements.lock
+	@$(PIP) --no-deps -e .
+	@touch $@
+
+$(VENV)/.tests: requirements-dev.lock $(VENV)/.runs
+	@$(PIP) --require-hashes -r requirements-dev.lock
+	@touch $@
+
+$(VENV)/.bench: $(VENV)/.tests
+	@$(PIP) duckdb psutil
+	@touch $@
