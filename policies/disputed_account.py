@@ -8,7 +8,7 @@ Can be wrong when
     Never: the keys do name several people. The mistake may be on the roster.
 """
 
-from reconciler.policy import Answer, Estate, Rows, policy
+from reconciler.policy import Answer, Estate, Rows, policy, unless
 
 
 @policy(
@@ -21,4 +21,5 @@ from reconciler.policy import Answer, Estate, Rows, policy
 )
 def disputed_account(account: Rows, estate: Estate) -> Answer:
     disputed = account.ownership.isin(["disputed"])
-    return disputed.mask(account.ownership.isin(["withheld"]))
+    not_known = account.ownership.isin(["withheld"])
+    return unless(disputed, not_known)

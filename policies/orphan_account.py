@@ -8,7 +8,7 @@ Can be wrong when
     Its owner is on no roster that was read: agencies, board members, a company not yet in HR.
 """
 
-from reconciler.policy import Answer, Estate, Rows, policy
+from reconciler.policy import Answer, Estate, Rows, policy, unless
 
 
 @policy(
@@ -21,7 +21,7 @@ from reconciler.policy import Answer, Estate, Rows, policy
     controls=("ISO 27001 A.5.16", "SOC 2 CC6.2", "NIST AC-2"),
 )
 def orphan_account(account: Rows, estate: Estate) -> Answer:
-    unowned = account.ownership.isin(["nobody"])
-    undecidable = account.ownership.isin(["withheld", "disputed"])
     personal = account.kind.isin(["person", "admin", "unknown"])
-    return personal & unowned.mask(undecidable)
+    unowned = account.ownership.isin(["nobody"])
+    not_known = account.ownership.isin(["withheld", "disputed"])
+    return personal & unless(unowned, not_known)

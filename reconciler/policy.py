@@ -6,7 +6,7 @@
 
 Columns are pandas Series on Arrow types, so comparisons and `& | ~` are three-valued: a null in gives a null
 out, and a null answer is *undecided*, never "no". `isin` is the exception (null gives False): use it only on
-columns that are never null (`kind`, `source`, `ownership`, `via`).
+columns that are never null (`kind`, `source`, `ownership`, `via`), and `unless` where a word means "don't know".
 """
 
 from __future__ import annotations
@@ -20,12 +20,13 @@ from typing import Any, Protocol
 
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from reconciler.clock import duration, duration_text
 from reconciler.errors import PluginError
 from reconciler.model import SEVERITIES, PolicyPage
 
-__all__ = ["Answer", "Estate", "Policy", "Rows", "Setting", "Told", "duration", "policy"]
+__all__ = ["Answer", "Estate", "Policy", "Rows", "Setting", "Told", "duration", "policy", "unless"]
 
 Answer = pd.Series
 Facts = Callable[[pa.Array], Mapping[str, pa.Array]]  # row numbers -> columns of that length
@@ -33,6 +34,12 @@ TABLES = (
     "accounts", "owned_accounts", "people", "people_by_source", "leaver_holdings", "expected_accounts",
     "expected_holdings", "former_holdings", "defects",
 )  # fmt: skip
+
+
+def unless(answer: Answer, unknown: Answer) -> Answer:
+    """The answer, but undecided in every row where `unknown` is true."""
+    undecided = pc.if_else(pa.array(unknown), pa.scalar(None, pa.bool_()), pa.array(answer))
+    return pd.Series(pd.arrays.ArrowExtensionArray(undecided))
 
 
 class Rows(Protocol):

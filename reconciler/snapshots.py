@@ -191,11 +191,7 @@ class Snapshot:
 
     def table(self, table: str, columns: Sequence[str] | None = None) -> pa.Table:
         """Rows of a stored table; raises Stale when a stored file is missing or was cut."""
-        path = _object(self.folder, self.manifest["tables"][table]["sha256"], "parquet")
-        try:
-            return pq.read_table(path, columns=None if columns is None else list(columns), memory_map=True, partitioning=None)
-        except (OSError, pa.ArrowInvalid) as problem:
-            raise Stale(f"snapshot {self.sha256[:12]} of {self.source}: {path} cannot be read: {problem}; pull the source again") from None
+        return read_table(_object(self.folder, self.manifest["tables"][table]["sha256"], "parquet"), columns)
 
     @cached_property
     def edges(self) -> Codes:
@@ -213,6 +209,14 @@ class Snapshot:
     def rows_of_accounts(self) -> npt.NDArray[np.int32]:
         """For every account code ever given, its row tonight, or -1."""
         return _positions(self.column("accounts", "code"))
+
+
+def read_table(path: Path, columns: Sequence[str] | None = None) -> pa.Table:
+    """A stored Parquet object, or some of its columns; raises Stale when the file is missing or was cut."""
+    try:
+        return pq.read_table(path, columns=None if columns is None else list(columns), memory_map=True, partitioning=None)
+    except (OSError, pa.ArrowInvalid) as problem:
+        raise Stale(f"{path} cannot be read: {problem}; was the state folder moved? `reconciler run` reads the source again") from None
 
 
 def _positions(codes: pa.ChunkedArray) -> npt.NDArray[np.int32]:
@@ -252,25 +256,39 @@ class Archive:
         fill: dict[str, dict[str, float]] = {}
         for name, table in draft.tables().items():
             for part, columns in _parts(name, table):
-                stored[part] = {"rows": table.num_rows, "sha256": self._write(columns)}
+                stored[part] = {"rows": table.num_rows, "sha256": self.put_table(columns)}
             fill[name] = {c: round(1 - table[c].null_count / max(1, table.num_rows), 6) for c in table.column_names if c != "code"}
-        words = {n: self._write(pa.table({"id": v.texts()})) for n, v in draft.vocabularies.items() if len(v)}
+        words = {n: self.put_table(pa.table({"id": v.texts()})) for n, v in draft.vocabularies.items() if len(v)}
         manifest = {**about, "tables": stored, "vocabularies": words, "fill": fill}
-        body = json.dumps(manifest, sort_keys=True, ensure_ascii=False, separators=(",", ":")).encode()
-        return Snapshot(self.folder, self._store(body, "json"), manifest)
+        return Snapshot(self.folder, self.put_json(manifest), manifest)
 
     def open(self, sha256: str) -> Snapshot:
         """A stored snapshot by its hash; raises Stale when it is missing or altered."""
+        return Snapshot(self.folder, sha256, self.get_json(sha256))
+
+    def put_json(self, value: Mapping[str, Any]) -> str:
+        """Store an object as canonical JSON; returns its SHA-256."""
+        body = json.dumps(value, sort_keys=True, ensure_ascii=False, separators=(",", ":")).encode()
+        return self._store(body, "json")
+
+    def get_json(self, sha256: str) -> dict[str, Any]:
+        """A stored object by its hash; raises Stale when it is missing or altered."""
         path = _object(self.folder, sha256, "json")
         try:
             body = path.read_bytes()
         except OSError as problem:
-            raise Stale(f"snapshot {sha256[:12]}: {path} cannot be read: {problem.strerror}; was the state folder moved?") from None
+            raise Stale(f"{path} cannot be read: {problem.strerror}; was the state folder moved?") from None
         if hashlib.sha256(body).hexdigest() != sha256:
-            raise Stale(f"snapshot {sha256[:12]}: {path} was altered; restore it from a backup")
-        return Snapshot(self.folder, sha256, json.loads(body))
+            raise Stale(f"{path} was altered; restore it from a backup")
+        made: dict[str, Any] = json.loads(body)
+        return made
 
-    def _write(self, table: pa.Table) -> str:
+    def get_table(self, sha256: str) -> pa.Table:
+        """A stored table by its hash; raises Stale when it is missing or cut."""
+        return read_table(_object(self.folder, sha256, "parquet"))
+
+    def put_table(self, table: pa.Table) -> str:
+        """Store a table as Parquet; returns its SHA-256."""
         sink = io.BytesIO()
         edges = "edge" in table.column_names
         pq.write_table(
