@@ -23,13 +23,14 @@ from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationInfo
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, ValidationInfo, WithJsonSchema
 
+from reconciler.clock import duration
 from reconciler.errors import AccessRefused, Incomplete, SourceError, UsageError
 
 __all__ = [
     "AccessRefused", "Answer", "AsOf", "ConnectorSettings", "Context", "Defect", "Ended", "FileRef", "Identity",
-    "Incomplete", "Need", "Page", "Secret", "SourceError", "Unreadable", "page", "together",
+    "Incomplete", "Need", "Page", "Secret", "SourceError", "Span", "Unreadable", "duration", "page", "together",
 ]  # fmt: skip
 
 
@@ -215,8 +216,16 @@ def _base(info: ValidationInfo) -> Path:
     return Path((info.context or {}).get("base", "."))
 
 
-SecretRef = Annotated[Secret, BeforeValidator(_secret)]
-FileRef = Annotated[Path, BeforeValidator(_file)]
+def _span(text: str) -> str:
+    duration(text)
+    return text
+
+
+_SECRET_SCHEMA = {"type": "string", "pattern": "^(env|file|cred|keyring):.+", "description": f"a secret is a reference: {SECRET_FORMS}"}
+
+SecretRef = Annotated[Secret, BeforeValidator(_secret), WithJsonSchema(_SECRET_SCHEMA)]
+FileRef = Annotated[Path, BeforeValidator(_file), WithJsonSchema({"type": "string"})]
+Span = Annotated[str, AfterValidator(_span), WithJsonSchema({"type": "string", "pattern": r"^\d{1,6}[mhdw]$"})]  # read by `duration`
 
 
 class ConnectorSettings(BaseModel):
@@ -225,7 +234,7 @@ class ConnectorSettings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
 
     kind: str
-    max_age: str = "26h"
+    max_age: Span = "26h"
     extra: dict[str, str] | list[str] = {}
 
 
