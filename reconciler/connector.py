@@ -105,6 +105,7 @@ class Defect:
     problem: str
     rejected: bool = False
     name: str | None = None
+    work_email: str | None = None  # so that the person's accounts are withheld, whatever key they carry
 
 
 Answer = Identity | AsOf | Page | Ended | Unreadable | Defect
