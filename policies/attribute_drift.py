@@ -11,6 +11,8 @@ Can be wrong when
 from collections.abc import Mapping
 from functools import reduce
 
+import numpy as np
+import numpy.typing as npt
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -34,13 +36,16 @@ _ON_ROSTER = {"manager": "manager_id", "email": "work_email"}
     controls=("ISO 27001 A.5.16",),
 )
 def attribute_drift(account: Rows, estate: Estate, *, attributes: tuple[str, ...] = ATTRIBUTES) -> Told:
-    sides = {name: (_column(account, _ON_ROSTER.get(name, f"person_{name}")), _column(account, _ON_ACCOUNT.get(name, name))) for name in attributes}
-    differs = {name: _differs(account, name, *both) for name, both in sides.items()}
+    differs = {name: _differs(account, name) for name in attributes}
     drifting = reduce(pc.or_, (pc.fill_null(different, False) for different in differs.values()))
     nothing_told = reduce(pc.and_, (different.is_null() for different in differs.values()))
     answer = pc.if_else(nothing_told, pa.scalar(None, pa.bool_()), drifting)
     judged = account.kind.isin(["person"]) & account.enabled & account.current
-    return Told(judged & pd.Series(pd.arrays.ArrowExtensionArray(answer)), lambda rows: {"drift": _shown(sides, differs, rows)})
+    return Told(judged & pd.Series(pd.arrays.ArrowExtensionArray(answer)), lambda rows: {"drift": _shown(account, differs, rows)})
+
+
+def _columns(name: str) -> tuple[str, str]:
+    return _ON_ROSTER.get(name, f"person_{name}"), _ON_ACCOUNT.get(name, name)
 
 
 def _column(account: Rows, name: str) -> pa.Array:
@@ -48,8 +53,9 @@ def _column(account: Rows, name: str) -> pa.Array:
     return column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
 
 
-def _differs(account: Rows, name: str, on_roster: pa.Array, on_account: pa.Array) -> pa.Array:
-    """Whether the two differ; null where one of them is not told. Only pairs unequal as they stand are looked at closely."""
+def _differs(account: Rows, name: str) -> pa.Array:
+    """Whether roster and account differ; null where one of them tells nothing. Only pairs unequal as they stand are looked at closely."""
+    on_roster, on_account = (_column(account, column) for column in _columns(name))
     unequal = pc.not_equal(on_roster, on_account)
     close = pc.indices_nonzero(pc.fill_null(unequal, False))
     ours, theirs = _text(on_roster.take(close)), _text(on_account.take(close))
@@ -69,10 +75,10 @@ def _text(texts: pa.Array) -> pa.Array:
     return pc.if_else(pc.equal(trimmed, ""), pa.scalar(None, pa.string()), trimmed)
 
 
-def _shown(sides: Mapping[str, tuple[pa.Array, pa.Array]], differs: Mapping[str, pa.Array], rows: pa.Array) -> pa.Array:
+def _shown(account: Rows, differs: Mapping[str, pa.Array], rows: npt.NDArray[np.int64]) -> pa.Array:
     """Of some accounts the attributes that drift, each with what HR and what the account says."""
     pairs = []
-    for name, (on_roster, on_account) in sides.items():
-        pair = pa.StructArray.from_arrays([on_roster.take(rows), on_account.take(rows)], ["hr", "account"])
-        pairs.append(pc.if_else(pc.fill_null(differs[name].take(rows), False), pair, pa.scalar(None, pair.type)))
-    return pa.StructArray.from_arrays(pairs, list(sides))
+    for name, different in differs.items():
+        pair = pa.StructArray.from_arrays([account.pick(column, rows) for column in _columns(name)], ["hr", "account"])
+        pairs.append(pc.if_else(pc.fill_null(different.take(pa.array(rows)), False), pair, pa.scalar(None, pair.type)))
+    return pa.StructArray.from_arrays(pairs, list(differs))

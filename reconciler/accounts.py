@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
@@ -18,10 +18,9 @@ Ints = npt.NDArray[np.int64]
 
 @dataclass(frozen=True)
 class Accounts:
-    """Row r of source s is account `starts[s] + r`; columns are read from the snapshots when asked for."""
+    """Row r of source s is account `starts[s] + r`; columns are read from the snapshots whenever asked for."""
 
     snapshots: tuple[Snapshot, ...]
-    _read: dict[str, pa.ChunkedArray] = field(default_factory=dict)
 
     @cached_property
     def starts(self) -> Ints:
@@ -42,11 +41,6 @@ class Accounts:
 
     def column(self, name: str) -> pa.ChunkedArray:
         """One column over all sources; `source` is the configured name. Raises KeyError for a column accounts do not have."""
-        if name not in self._read:
-            self._read[name] = self._column(name)
-        return self._read[name]
-
-    def _column(self, name: str) -> pa.ChunkedArray:
         if name == "source":
             words = pa.DictionaryArray.from_arrays(pa.array(self.source_of), pa.array(self.sources, pa.string()))
             return pa.chunked_array([words.cast(pa.string())])

@@ -222,11 +222,12 @@ def _span(text: str) -> str:
     return text
 
 
-_SECRET_SCHEMA = {"type": "string", "pattern": "^(env|file|cred|keyring):.+", "description": f"a secret is a reference: {SECRET_FORMS}"}
+_SECRET_SCHEMA = {"type": "string", "pattern": "^(env|file|cred|keyring):.+", "description": SECRET_FORMS}
+_SPAN_SCHEMA = {"type": "string", "pattern": r"^\d{1,6}[mhdw]$"}
 
 SecretRef = Annotated[Secret, BeforeValidator(_secret), WithJsonSchema(_SECRET_SCHEMA)]
 FileRef = Annotated[Path, BeforeValidator(_file), WithJsonSchema({"type": "string"})]
-Span = Annotated[str, AfterValidator(_span), WithJsonSchema({"type": "string", "pattern": r"^\d{1,6}[mhdw]$"})]  # read by `duration`
+Span = Annotated[str, AfterValidator(_span), WithJsonSchema(_SPAN_SCHEMA)]  # `duration` turns it into a timedelta
 
 
 class ConnectorSettings(BaseModel):

@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 
 from reconciler import tables
 from reconciler.estate import Access, Estate, Move
-from reconciler.matches import describe
+from reconciler.matches import claimants
 from reconciler.roster import Roster
 from reconciler.snapshots import edge_keys
 from reconciler.subjects import holdings
@@ -71,13 +71,8 @@ def _sources_half_known(estate: Estate) -> Ints:
 
 def _disputants(estate: Estate) -> Ints:
     """(person, source) pairs for whom a disputed account there may turn out to be theirs."""
-    rows = np.flatnonzero(estate.matches.has("disputed") & ~estate.deleted)
-    if estate.roster is None or not len(rows):
-        return np.empty(0, np.int64)
-    matched = zip(rows.tolist(), describe(estate.matches, rows.tolist()), strict=True)
-    claims = [(candidate["person"], int(estate.accounts.source_of[row])) for row, match in matched for candidate in match.candidates]
-    people = pc.index_in(pa.array([person for person, _ in claims], pa.string()), estate.roster.person_ids)
-    return np.asarray(people, np.int64) << 8 | np.array([source for _, source in claims], np.int64)
+    accounts, people = claimants(estate.matches)
+    return people << 8 | estate.accounts.source_of[accounts]
 
 
 def expected_holdings(estate: Estate) -> View:

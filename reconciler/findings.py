@@ -117,8 +117,7 @@ def id_number(text: str) -> int:
 
 def identities(policy: str, view: View, rows: npt.NDArray[np.int64]) -> Ids:
     """The ids of some rows: a hash of the policy and the subject's immutable ids, and of nothing else."""
-    chosen = pa.array(rows)
-    parts = [view.column(name).take(chosen).combine_chunks() for name in view.subject]
+    parts = [view.pick(name, rows) for name in view.subject]
     texts = pc.binary_join_element_wise(policy, *parts, "\x1f").cast(pa.binary()).to_pylist()
     digests = b"".join([hashlib.blake2b(text, digest_size=8).digest() for text in texts])
     ids = np.frombuffer(digests, ">u8").astype(np.uint64)
@@ -129,24 +128,22 @@ def identities(policy: str, view: View, rows: npt.NDArray[np.int64]) -> Ids:
 
 def found(policy: Any, severity: str, view: View, rows: npt.NDArray[np.int64], facts: Facts | None) -> Part:
     """The findings of one policy's answer, not labelled yet."""
-    chosen = pa.array(rows)
 
-    def take(name: str) -> pa.ChunkedArray:
-        return view.column(name).take(chosen)
+    def take(name: str) -> pa.Array:
+        return view.pick(name, rows)
 
     columns: dict[str, Any] = {"id": pa.array(identities(policy.id, view, rows)), "source": take("source")}
     columns["area"] = take("area") if "area" in view.computed else pa.nulls(len(rows), pa.string())
     for names in _WHO.values():
         columns |= {name: take(name) for name in names if view.has(names[0])}
-    evidence = {name: take(name) for name in policy.evidence} | dict(facts(chosen) if facts else {})
+    evidence = {name: take(name) for name in policy.evidence} | dict(facts(rows) if facts else {})
     words = {name: take(name) for _, name, _, _ in string.Formatter().parse(policy.says) if name}
     columns |= {"evidence": _struct(evidence, len(rows)), "words": _struct(words, len(rows))}
     return Part(policy.id, severity, policy.says, policy.remedies, pa.table(columns))
 
 
 def _struct(columns: Mapping[str, Any], length: int) -> pa.Array:
-    made = [c.combine_chunks() if isinstance(c, pa.ChunkedArray) else c for c in columns.values()]
-    return pa.StructArray.from_arrays(made, list(columns)) if columns else pa.array([{}] * length, pa.struct([]))
+    return pa.StructArray.from_arrays(list(columns.values()), list(columns)) if columns else pa.array([{}] * length, pa.struct([]))
 
 
 def labelled(part: Part, state: pa.Array, first_seen: pa.Array, last_seen: pa.Array) -> Part:

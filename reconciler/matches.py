@@ -52,6 +52,31 @@ class Matches:
         return pa.DictionaryArray.from_arrays(pa.array(self.by, mask=self.by < 0), words).cast(pa.string())
 
 
+def claimants(matches: Matches) -> tuple[Ints, Ints]:
+    """(accounts, people), row by row: everybody whom the deciding key of a disputed account names."""
+    roster, rows = matches.roster, np.flatnonzero(matches.has("disputed"))
+    found_accounts, found_people = [np.empty(0, np.int64)], [np.empty(0, np.int64)]
+    for number, key in enumerate(matches.keys):
+        here = rows[matches.by[rows] == number]
+        if roster is None or not len(here):
+            continue
+        source = here if key != "anchor" else matches.master[here]
+        texts = matches.accounts.column(_COLUMN.get(key, "email")).take(pa.array(source)).combine_chunks()
+        parents = pc.list_parent_indices(texts) if key == "alias" else np.arange(len(here))
+        wanted = normal(pa.chunked_array([pc.list_flatten(texts) if key == "alias" else texts])).combine_chunks()
+        theirs = normal(roster.employments("employee_id" if key == "employee_id" else "work_email")).combine_chunks()
+        people_at = np.flatnonzero(np.asarray(pc.is_in(theirs, wanted.drop_null()), bool))
+        pairs = pa.table({"key": wanted, "account": here[np.asarray(parents)]}).join(
+            pa.table({"key": theirs.take(pa.array(people_at)), "person": roster.person_of[people_at]}), "key", join_type="inner"
+        )
+        found_accounts.append(pairs["account"].to_numpy())
+        found_people.append(pairs["person"].to_numpy())
+    return np.concatenate(found_accounts), np.concatenate(found_people)
+
+
+_COLUMN = {"employee_id": "employee_id", "upn": "upn", "email": "email", "alias": "aliases"}
+
+
 def describe(matches: Matches, rows: Sequence[int]) -> list[Match]:
     """Matches of some accounts as records that say why, and who else was considered."""
     return [_describe(matches, int(row)) for row in rows]

@@ -18,6 +18,8 @@ from datetime import datetime, timedelta
 from types import ModuleType
 from typing import Any, Protocol
 
+import numpy as np
+import numpy.typing as npt
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -29,7 +31,7 @@ from reconciler.model import SEVERITIES, PolicyPage
 __all__ = ["Answer", "Estate", "Policy", "Rows", "Setting", "Told", "duration", "policy", "unless"]
 
 Answer = pd.Series
-Facts = Callable[[pa.Array], Mapping[str, pa.Array]]  # row numbers -> columns of that length
+Facts = Callable[[npt.NDArray[np.int64]], Mapping[str, pa.Array]]  # row numbers -> columns of that length
 TABLES = (
     "accounts", "owned_accounts", "people", "people_by_source", "leaver_holdings", "expected_accounts",
     "expected_holdings", "former_holdings", "defects",
@@ -48,6 +50,8 @@ class Rows(Protocol):
     def __getattr__(self, column: str) -> pd.Series: ...
 
     def left(self, grace: timedelta) -> pd.Series: ...
+
+    def pick(self, name: str, rows: npt.NDArray[np.int64]) -> pa.Array: ...
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from functools import cached_property
 from typing import Any, Protocol
 
 import numpy as np
@@ -38,18 +37,13 @@ class Side:
     rows: Ints
     prefix: str = ""
 
-    def column(self, name: str) -> pa.ChunkedArray:
-        """The column for every row; KeyError when this side has none of that name."""
+    def column(self, name: str, chosen: Ints | None = None) -> pa.ChunkedArray:
+        """The column for every row, or for the chosen ones; KeyError when this side has none of that name."""
         if not name.startswith(self.prefix):
             raise KeyError(name)
         found = self.columns.column(name.removeprefix(self.prefix))
-        if len(self.rows) == len(found) and len(found) and self.rows[0] == 0 and self._whole:
-            return found
-        return found.take(pa.array(self.rows, mask=self.rows < 0))
-
-    @cached_property
-    def _whole(self) -> bool:
-        return bool((self.rows == np.arange(len(self.rows))).all())
+        rows = self.rows if chosen is None else self.rows[chosen]
+        return found.combine_chunks().take(pa.array(rows, mask=rows < 0))
 
 
 @dataclass
@@ -72,26 +66,39 @@ class View:
         return pd.Series(pd.arrays.ArrowExtensionArray(self.column(column)))
 
     def column(self, name: str) -> pa.ChunkedArray:
-        """A column as Arrow; raises PluginError naming the table when it has none of that name."""
-        if name not in self._read:
-            self._read[name] = chunked(self._find(name))
-        return self._read[name]
+        """A column as Arrow; raises PluginError naming the table when it has none of that name.
+
+        Flags, numbers and times are kept for the next question; texts, the bulk of the memory, are read again.
+        """
+        if name in self._read:
+            return self._read[name]
+        made = chunked(self._find(name, None))
+        if not pa.types.is_string(made.type) and not pa.types.is_nested(made.type):
+            self._read[name] = made
+        return made
+
+    def pick(self, name: str, rows: Ints) -> pa.Array:
+        """A column at some rows."""
+        if name in self._read:
+            return self._read[name].take(pa.array(rows)).combine_chunks()
+        return chunked(self._find(name, rows)).combine_chunks()
 
     def has(self, name: str) -> bool:
         """Whether the table has a column of that name."""
         try:
-            self.column(name)
+            self.pick(name, np.empty(0, np.int64))
         except PluginError:
             return False
         return True
 
-    def _find(self, name: str) -> Any:
+    def _find(self, name: str, rows: Ints | None) -> Any:
         if name in self.computed:
             made = self.computed[name]
-            return made(self) if callable(made) else made
+            made = chunked(made(self) if callable(made) else made)
+            return made if rows is None else made.take(pa.array(rows))
         for side in self.sides:
             try:
-                return side.column(name)
+                return side.column(name, rows)
             except KeyError:
                 continue
         raise PluginError(f"the table {self.name} has no column {name}")
@@ -117,6 +124,6 @@ class View:
 def chunked(made: Any) -> pa.ChunkedArray:
     if isinstance(made, pa.ChunkedArray):
         return made
-    if isinstance(made, pd.Series):
+    if not isinstance(made, pa.Array):
         made = pa.array(made)
-    return pa.chunked_array([made if isinstance(made, pa.Array) else pa.array(made)])
+    return made if isinstance(made, pa.ChunkedArray) else pa.chunked_array([made])

@@ -1,0 +1,204 @@
+"""The sections of `config.toml`: what each setting means, its default and what is allowed."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Annotated, Any, Literal, NamedTuple
+from zoneinfo import available_timezones
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationInfo,
+    WithJsonSchema,
+    model_validator,
+)
+
+from reconciler import tables
+from reconciler.clock import duration
+from reconciler.config_cron import parse
+from reconciler.config_text import unknown
+from reconciler.connector import FileRef, Secret
+
+MATCH_KEYS = ("employee_id", "anchor", "upn", "email", "alias")  # sure to weak
+# The text columns of people that a rule may ask about.
+WHEN = tuple(c.name for c in tables.PEOPLE.columns if c.type == "string" and c.name != "extra")
+
+
+class Section(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, validate_default=True, arbitrary_types_allowed=True)
+
+
+class EntitlementName(NamedTuple):
+    """An entitlement as a person writes it: the source, and its name or immutable id there."""
+
+    source: str
+    name: str
+
+
+class Freeze(NamedTuple):
+    """Days without any write, both included."""
+
+    first: date
+    last: date
+
+
+def _zone(name: str) -> str:
+    if name not in available_timezones():
+        raise ValueError(unknown("timezone", name, ["Europe/London", "America/New_York", "UTC", "… any IANA name"]))
+    return name
+
+
+def _entitlement(text: object) -> EntitlementName:
+    source, colon, name = text.partition(":") if isinstance(text, str) else ("", "", "")
+    if not (source and colon and name):
+        raise ValueError(f'expected "source:name", as in "ad:All Staff", found {text!r}')
+    return EntitlementName(source, name)
+
+
+def _freeze(text: object) -> Freeze:
+    found = re.fullmatch(r"(\d{4}-\d\d-\d\d)/(\d{4}-\d\d-\d\d)", text) if isinstance(text, str) else None
+    try:
+        freeze = Freeze(date.fromisoformat(found[1]), date.fromisoformat(found[2])) if found else None
+    except ValueError:
+        freeze = None
+    if freeze is None or freeze.last < freeze.first:
+        raise ValueError(f'expected two dates, first to last, as in "2026-12-18/2027-01-04", found {text!r}')
+    return freeze
+
+
+def _cron(text: str) -> str:
+    parse(text)
+    return text
+
+
+def _database(text: object, info: ValidationInfo) -> object:
+    """A relative SQLite file lies beside the configuration, not wherever the program was started."""
+    found = re.fullmatch(r"(sqlite(?:\+\w+)?:///)([^/:].*)", text) if isinstance(text, str) else None
+    base = Path((info.context or {}).get("base", ".")).absolute()
+    if isinstance(text, str) and "://" not in text and not _is_reference(text):
+        raise ValueError(f"expected a database URL, as in sqlite:///var/reconciler.db or {_REFERENCES}")
+    return f"{found[1]}{base / found[2]}" if found else text
+
+
+_REFERENCES = "a reference to one: env:NAME, file:PATH, cred:NAME, keyring:SERVICE/USER"
+
+
+def _is_reference(text: str) -> bool:
+    return re.match(r"(env|file|cred|keyring):", text) is not None
+
+
+def _when(value: Mapping[str, tuple[str, ...]]) -> Mapping[str, tuple[str, ...]]:
+    for name, words in value.items():
+        if name not in WHEN:
+            raise ValueError(unknown("column", name, WHEN))
+        for word in words if name == "status" else ():
+            if word not in tables.STATUSES:
+                raise ValueError(unknown("status", word, tables.STATUSES))
+    return value
+
+
+_TEXT = {"type": "string"}
+Text = Annotated[str, Field(min_length=1)]
+Words = Annotated[tuple[Text, ...], Field(strict=False)]
+Span = Annotated[timedelta, BeforeValidator(duration), WithJsonSchema({**_TEXT, "pattern": r"^\d{1,6}[mhdw]$"})]
+EntitlementRef = Annotated[EntitlementName, BeforeValidator(_entitlement), WithJsonSchema({**_TEXT, "pattern": "^[^:]+:.+"})]
+Entitlements = Annotated[tuple[EntitlementRef, ...], Field(strict=False)]
+FreezeRef = Annotated[
+    Freeze, BeforeValidator(_freeze), WithJsonSchema({**_TEXT, "pattern": r"^\d{4}-\d\d-\d\d/\d{4}-\d\d-\d\d$"})
+]
+_WHEN_SCHEMA = {
+    "type": "object",
+    "propertyNames": {"enum": list(WHEN)},
+    "additionalProperties": {"type": "array", "items": _TEXT},
+}
+When = Annotated[Mapping[str, Words], AfterValidator(_when), WithJsonSchema(_WHEN_SCHEMA)]
+
+
+class Organisation(Section):
+    name: Text = Field("Our organisation", description="Shown in reports.")
+    timezone: Annotated[str, AfterValidator(_zone)] = Field("UTC", description="IANA zone of people whose own zone is unknown.")
+
+
+class State(Section):
+    dir: FileRef = Field(Path("var"), description="Snapshots, reports and plans; made with mode 0700.")
+    database: Annotated[str, BeforeValidator(_database)] = Field(
+        "sqlite:///var/reconciler.db", description="A SQLAlchemy URL, or a secret reference to one."
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _beside_the_state(cls, raw: Any) -> Any:
+        """Without a database of its own, it lies in `dir`."""
+        if isinstance(raw, dict) and isinstance(raw.get("dir"), str) and "database" not in raw:
+            return {**raw, "database": f"sqlite:///{raw['dir'].rstrip('/')}/reconciler.db"}
+        return raw
+
+    def url(self, base: Path = Path()) -> str:
+        """The database's URL; raises UsageError when it is a reference that cannot be read."""
+        return Secret(self.database, base).reveal() if _is_reference(self.database) else self.database
+
+
+class Matching(Section):
+    keys: Annotated[tuple[Literal["employee_id", "anchor", "upn", "email", "alias"], ...], Field(strict=False, min_length=1)] = (
+        Field(MATCH_KEYS, description="Exact keys in order, from sure to weak.")
+    )
+    names: Literal["off", "suggest"] = Field("suggest", description="A match by name is proposed, never acted on.")
+
+
+class Exempt(Section):
+    accounts: Words = Field((), description='Login patterns such as "svc-*", or "source:immutable-id".')
+
+
+class AccessRule(Section):
+    """Who is expected to hold what: everybody whose columns hold one of the words."""
+
+    name: Text
+    when: When = Field(default_factory=dict, description="Column of people: the words of which it must hold one.")
+    accounts: Words = Field((), description="Sources in which an account is expected.")
+    entitlements: Entitlements = Field((), description='"source:name" or "source:immutable-id".')
+
+
+class ConflictRule(Section):
+    """Separation of duties: nobody holds one of each."""
+
+    name: Text
+    holding: Annotated[Entitlements, Field(min_length=1)]
+    and_holding: Annotated[Entitlements, Field(min_length=1)]
+
+
+class Limit(Section):
+    """Over both `count` and `percent` of the population, the plan stops. A count of 0 forbids, 100 percent lifts."""
+
+    count: int | None = Field(None, ge=0)
+    percent: float | None = Field(None, ge=0, le=100)
+
+
+class Remediation(Section):
+    enabled: bool = Field(False, description="Plans only, until an administrator changes this.")
+    approval: Literal["two-person", "one-person"] = Field("two-person", description="May the maker of a plan approve it?")
+    expires: Span = Field(timedelta(hours=24), description="How long a plan may be applied after it was made.")
+    limits: Mapping[str, Limit] = Field(
+        {"default": {"count": 10, "percent": 2}, "rolling_7d": {"percent": 5}},  # type: ignore[dict-item] # validated like the file's
+        description="Per action kind and source.",
+    )
+    protected: Words = Field((), description='Accounts nobody writes to: "source:immutable-id".')
+    freeze: Annotated[tuple[FreezeRef, ...], Field(strict=False)] = Field((), description="Days without writes, both included.")
+
+
+class Report(Section):
+    formats: Annotated[Words, Field(min_length=1)] = Field(("html", "csv", "jsonl"), description="Short names of report plugins.")
+    dir: FileRef = Field(Path("var/reports"), description="One folder per run.")
+
+
+class Schedule(Section):
+    cron: Annotated[str, AfterValidator(_cron)] = Field(
+        "5 2 * * *",
+        description="Minute, hour, day of month, month, day of week (0 and 7 are Sunday), in the organisation's zone.",
+    )
