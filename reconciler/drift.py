@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -16,18 +16,9 @@ from reconciler.answers import Answered, Answers
 from reconciler.findings import Ids, Part, id_text, labelled
 from reconciler.matches import Matches
 from reconciler.snapshots import Snapshot
+from reconciler.store import Change
 
 Seen = Callable[[Sequence[str]], Mapping[str, datetime]]
-
-
-@dataclass(frozen=True)
-class Event:
-    """A finding's state changed tonight."""
-
-    finding: str
-    policy: str
-    source: str
-    state: str
 
 
 @dataclass(frozen=True)
@@ -119,16 +110,16 @@ def _joined(parts: Sequence[Part]) -> Part:
     return Part(first.policy, first.severity, first.says, first.remedies, table)
 
 
-def events(labels: Mapping[str, Part], last: Mapping[str, Part]) -> list[Event]:
+def changes(labels: Mapping[str, Part], last: Mapping[str, Part]) -> Iterator[Change]:
     """The findings whose state is another than last night's."""
-    changed = []
     for policy, part in labels.items():
         before = last.get(policy)
         at = _where(part.ids, before.ids if before else np.empty(0, np.uint64))
         old = before.table["state"].take(pa.array(at, mask=at < 0)).to_pylist() if before else [None] * len(at)
-        rows = zip(part.ids.tolist(), part.table["source"].to_pylist(), part.table["state"].to_pylist(), old, strict=True)
-        changed += [Event(id_text(number), policy, source, state) for number, source, state, was in rows if state != was]
-    return changed
+        columns = (part.table[name].to_pylist() for name in ("id", "source", "state", "first_seen"))
+        for number, source, state, first_seen, was in zip(*columns, old, strict=True):
+            if state != was:
+                yield Change(id_text(number), state, policy, source, first_seen)
 
 
 def record_changes(tonight: Mapping[str, Snapshot], before: Mapping[str, Snapshot]) -> dict[str, dict[str, int]]:

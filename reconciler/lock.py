@@ -1,0 +1,40 @@
+"""One night at a time: a lock that the kernel holds, so that a killed run leaves nothing stale behind."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+
+from reconciler.errors import Locked
+from reconciler.model import instant_text
+from reconciler.snapshots import private_folder
+
+
+@contextmanager
+def exclusive(state_dir: Path, verb: str, now: datetime) -> Iterator[None]:
+    """Hold the state folder for one run; raises Locked naming who holds it. The file stays, the lock goes with the process."""
+    path = private_folder(state_dir) / "lock"
+    handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    try:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise Locked(f"another run holds {path}: {_holder(handle)}; wait for it, or look at that process") from None
+        os.ftruncate(handle, 0)
+        os.pwrite(handle, json.dumps({"pid": os.getpid(), "verb": verb, "since": instant_text(now)}).encode(), 0)
+        yield
+    finally:
+        os.close(handle)
+
+
+def _holder(handle: int) -> str:
+    try:
+        told = json.loads(os.pread(handle, 4096, 0))
+        return f"`reconciler {told['verb']}`, process {told['pid']}, since {told['since']}"
+    except (ValueError, KeyError):
+        return "a run that has just begun"
