@@ -1,0 +1,49 @@
+"""A flat table of findings for spreadsheets, in which no cell is a formula."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterator
+
+from reconciler.model import Finding, Night, instant_text
+from reports._text import facts, visible
+
+NAME = "csv"
+SUFFIX = ".csv"
+
+COLUMNS = (
+    "id", "severity", "state", "policy", "source", "person_id", "person_name", "person_status", "account_id", "login",
+    "account_name", "entitlement_id", "entitlement_name", "entitlement_kind", "summary", "evidence", "first_seen",
+    "last_seen", "due", "waived_until", "remedies",
+)  # fmt: skip
+
+# What makes a spreadsheet read a cell as a formula (OWASP, CSV injection), and the same signs in full width.
+_FORMULA = ("=", "+", "-", "@", "\t", "\r", "＝", "＋", "－", "＠")
+
+
+def safe(text: str) -> str:
+    """A cell that stays text: a leading formula sign gets an apostrophe, unseen characters are shown."""
+    return ("'" if text.lstrip(" \n").startswith(_FORMULA) else "") + visible(text)
+
+
+def render(night: Night) -> bytes:
+    """One row per finding; UTF-8 with a header, every cell quoted."""
+    sheet = io.StringIO(newline="")
+    writer = csv.writer(sheet, quoting=csv.QUOTE_ALL)
+    writer.writerow(COLUMNS)
+    writer.writerows([safe(cell or "") for cell in _cells(finding)] for finding in night.findings)
+    return sheet.getvalue().encode()
+
+
+def _cells(finding: Finding) -> Iterator[str | None]:
+    person, account, held = finding.person, finding.account, finding.entitlement
+    yield from (finding.id, finding.severity, finding.state, finding.policy, finding.source)
+    yield from (person.id, person.name, person.status) if person else ("", "", "")
+    yield from (account.id, account.login, account.name) if account else ("", "", "")
+    yield from (held.id, held.name, held.kind) if held else ("", "", "")
+    yield finding.summary
+    yield "; ".join(f"{name}: {value}" for name, value in facts(finding.evidence))
+    yield from (instant_text(finding.first_seen), instant_text(finding.last_seen), instant_text(finding.due))
+    yield str(finding.waiver["until"]) if finding.waiver else ""
+    yield ", ".join(finding.remedies)
