@@ -66,7 +66,9 @@ def _pages(company: Company, source: str):  # type: ignore[no-untyped-def]
         })  # fmt: skip
 
 
-def night(archive: Archive, tonight: dict[str, str], before: dict[str, str], last: dict[str, Part], out: Path) -> dict[str, object]:
+def night(
+    archive: Archive, tonight: dict[str, str], before: dict[str, str], last: dict[str, Part], out: Path
+) -> dict[str, object]:
     """The whole night from stored snapshots; `last` are last night's findings. Returns counts and seconds per stage."""
     marks = [("begin", time.perf_counter())]
 
@@ -90,7 +92,10 @@ def night(archive: Archive, tonight: dict[str, str], before: dict[str, str], las
         pq.write_table(part.table, out / f"{policy}.parquet", compression="zstd")
     mark("write")
     stages = {name: round(at - marks[i][1], 2) for i, (name, at) in enumerate(marks[1:])}
-    counts = {policy: int(pa.compute.sum(pa.compute.not_equal(p.table["state"], "resolved")).as_py() or 0) for policy, p in labels.items()}
+    counts = {
+        policy: int(pa.compute.sum(pa.compute.not_equal(p.table["state"], "resolved")).as_py() or 0)
+        for policy, p in labels.items()
+    }
     return {"stages": stages, "findings": counts, "changes": changes, "owned": matches.count("owned")}
 
 

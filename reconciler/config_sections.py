@@ -104,10 +104,14 @@ def _when(value: Mapping[str, tuple[str, ...]]) -> Mapping[str, tuple[str, ...]]
     return value
 
 
+def _span(value: object) -> object:
+    return duration(value) if isinstance(value, str) else value
+
+
 _TEXT = {"type": "string"}
 Text = Annotated[str, Field(min_length=1)]
 Words = Annotated[tuple[Text, ...], Field(strict=False)]
-Span = Annotated[timedelta, BeforeValidator(duration), WithJsonSchema({**_TEXT, "pattern": r"^\d{1,6}[mhdw]$"})]
+Span = Annotated[timedelta, BeforeValidator(_span), WithJsonSchema({**_TEXT, "pattern": r"^\d{1,6}[mhdw]$"})]
 EntitlementRef = Annotated[EntitlementName, BeforeValidator(_entitlement), WithJsonSchema({**_TEXT, "pattern": "^[^:]+:.+"})]
 Entitlements = Annotated[tuple[EntitlementRef, ...], Field(strict=False)]
 FreezeRef = Annotated[

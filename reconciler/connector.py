@@ -172,7 +172,9 @@ def _from_env(name: str) -> str:
 def _from_credentials(name: str) -> str:
     folder = os.environ.get("CREDENTIALS_DIRECTORY")
     if not folder:
-        raise UsageError(f"secret cred:{name}: CREDENTIALS_DIRECTORY is not set; start under systemd with LoadCredential={name}:…")
+        raise UsageError(
+            f"secret cred:{name}: CREDENTIALS_DIRECTORY is not set; start under systemd with LoadCredential={name}:…"
+        )
     return _private_text(Path(folder) / name, f"cred:{name}")
 
 

@@ -33,7 +33,9 @@ def doubt(matches: Matches) -> Doubt:
     """People withheld, and accounts withheld or disputed, tonight."""
     accounts, roster = matches.accounts, matches.roster
     rows = pa.array(np.flatnonzero(matches.has("withheld") | matches.has("disputed")))
-    pairs = zip(accounts.column("source").take(rows).to_pylist(), accounts.column("account_id").take(rows).to_pylist(), strict=True)
+    pairs = zip(
+        accounts.column("source").take(rows).to_pylist(), accounts.column("account_id").take(rows).to_pylist(), strict=True
+    )
     people = [] if roster is None else roster.person_ids.filter(pa.array(roster.withheld)).to_pylist()
     named = [] if roster is None else [str(d["employee_id"]) for d in roster.defects if d["employee_id"]]
     return Doubt(frozenset((*people, *named)), frozenset(pairs))
@@ -68,7 +70,11 @@ def _present(part: Part, before: Part | None, now: datetime, resolved_before: Se
     moment = pa.scalar(now, tables.INSTANT)
     at = _where(part.ids, before.ids if before else np.empty(0, np.uint64))
     known = pa.array(at >= 0)
-    carried = before.table["first_seen"].combine_chunks().take(pa.array(at, mask=at < 0)) if before else pa.nulls(len(at), tables.INSTANT)
+    carried = (
+        before.table["first_seen"].combine_chunks().take(pa.array(at, mask=at < 0))
+        if before
+        else pa.nulls(len(at), tables.INSTANT)
+    )
     state, first_seen = pc.if_else(known, "open", "new"), pc.coalesce(carried, moment)
     fresh = np.flatnonzero(at < 0)
     seen = resolved_before([id_text(int(number)) for number in part.ids[fresh]]) if len(fresh) else {}
@@ -98,10 +104,14 @@ def _absent(before: Part, tonight: Answered | None, answers: Answers, in_doubt: 
         and row["id"] not in undecided
         and row.get("person_id") not in in_doubt.people
         and (row["source"], row.get("account_id")) not in in_doubt.accounts
-        for row in table.select([n for n in ("id", "source", "area", "person_id", "account_id") if n in table.column_names]).to_pylist()
+        for row in table.select(
+            [n for n in ("id", "source", "area", "person_id", "account_id") if n in table.column_names]
+        ).to_pylist()
     ]
     part = Part(before.policy, before.severity, before.says, before.remedies, table)
-    return labelled(part, pc.if_else(pa.array(sure, pa.bool_()), "resolved", "unverified"), table["first_seen"], table["last_seen"])
+    return labelled(
+        part, pc.if_else(pa.array(sure, pa.bool_()), "resolved", "unverified"), table["first_seen"], table["last_seen"]
+    )
 
 
 def _joined(parts: Sequence[Part]) -> Part:

@@ -92,7 +92,13 @@ class Estate:
     def of_accounts(self, name: str, rows: Ints, computed: Mapping[str, Any] | None = None, sides: Sequence[Side] = ()) -> View:
         """A table whose rows are accounts and their owners."""
         own, people = Side(_AccountColumns(self), rows), self.owners[rows]
-        return View(name, len(rows), (*sides, own, *self.sides_of_people(people)), {"_now": self.now, **(computed or {})}, ("source", "account_id"))
+        return View(
+            name,
+            len(rows),
+            (*sides, own, *self.sides_of_people(people)),
+            {"_now": self.now, **(computed or {})},
+            ("source", "account_id"),
+        )
 
     def sides_of_people(self, rows: Ints) -> tuple[Side, Side]:
         return Side(self.people, rows), Side(self.people, rows, "person_")

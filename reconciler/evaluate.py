@@ -41,7 +41,9 @@ def evaluate(asked: Sequence[Asked], estate: Estate, unread: Unread) -> Answers:
 
 def _gaps(policy: Policy, unread: Unread) -> list[tuple[str, str | None, str, bool]]:
     """(source, area, reason, everywhere): what a policy cannot be asked tonight; `everywhere` when it cannot be asked at all."""
-    gaps: list[tuple[str, str | None, str, bool]] = [(s, None, f"the roster was not read whole: {r}", True) for s, r in unread.rosters.items()]
+    gaps: list[tuple[str, str | None, str, bool]] = [
+        (s, None, f"the roster was not read whole: {r}", True) for s, r in unread.rosters.items()
+    ]
     if policy.on == "defects":
         return gaps
     gaps += [(source, None, reason, policy.needs_all_sources) for source, reason in unread.sources.items()]

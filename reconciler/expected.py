@@ -129,7 +129,9 @@ def former_holdings(estate: Estate) -> View:
         "moved_at": pa.array([move.until for move in moves], tables.INSTANT),
         "moved_from": pa.array([move.attributes.get("department") for move in moves], pa.string()),
     }
-    return holdings(estate, "former_holdings", [(source, np.array(sorted(keys), np.int64)) for source, keys in found.items()], computed)
+    return holdings(
+        estate, "former_holdings", [(source, np.array(sorted(keys), np.int64)) for source, keys in found.items()], computed
+    )
 
 
 def _stale(estate: Estate) -> dict[tuple[int, str, int], Move]:

@@ -52,7 +52,9 @@ class Part:
         """What the manifest of a stored night keeps beside the table."""
         return {"policy": self.policy, "severity": self.severity, "says": self.says, "remedies": list(self.remedies)}
 
-    def findings(self, rows: Sequence[int] | None = None, waivers: Mapping[str, Mapping[str, Any]] | None = None) -> Iterator[Finding]:
+    def findings(
+        self, rows: Sequence[int] | None = None, waivers: Mapping[str, Mapping[str, Any]] | None = None
+    ) -> Iterator[Finding]:
         """Rows as records, in the table's order."""
         table = self.table if rows is None else self.table.take(pa.array(rows, pa.int64()))
         for row in table.to_pylist():
@@ -143,7 +145,9 @@ def found(policy: Any, severity: str, view: View, rows: npt.NDArray[np.int64], f
 
 
 def _struct(columns: Mapping[str, Any], length: int) -> pa.Array:
-    return pa.StructArray.from_arrays(list(columns.values()), list(columns)) if columns else pa.array([{}] * length, pa.struct([]))
+    return (
+        pa.StructArray.from_arrays(list(columns.values()), list(columns)) if columns else pa.array([{}] * length, pa.struct([]))
+    )
 
 
 def labelled(part: Part, state: pa.Array, first_seen: pa.Array, last_seen: pa.Array) -> Part:

@@ -39,7 +39,9 @@ def keep(archive: Archive, night: StoredNight) -> str:
 def load(archive: Archive, sha256: str) -> StoredNight:
     """A stored night; raises Stale when the archive no longer holds it whole."""
     told = archive.get_json(sha256)
-    parts = (Part(p["policy"], p["severity"], p["says"], tuple(p["remedies"]), archive.get_table(p["sha256"])) for p in told["parts"])
+    parts = (
+        Part(p["policy"], p["severity"], p["says"], tuple(p["remedies"]), archive.get_table(p["sha256"])) for p in told["parts"]
+    )
     pages = (PolicyPage(**{**page, "controls": tuple(page["controls"])}) for page in told["policies"])
     return StoredNight(
         {part.policy: part for part in parts}, told["snapshots"], tuple(_matches(told["matches"])), tuple(pages),

@@ -16,7 +16,10 @@ import pyarrow.compute as pc
 from reconciler.snapshots import Snapshot
 
 # Columns that correlation and policies stand on: when one empties, a read right was lost.
-WATCHED = {"accounts": ("employee_id", "email", "upn", "enabled", "login", "last_login_at"), "people": ("work_email", "last_day", "department")}
+WATCHED = {
+    "accounts": ("employee_id", "email", "upn", "enabled", "login", "last_login_at"),
+    "people": ("work_email", "last_day", "department"),
+}
 FEW = 3  # below so many rows a change is ordinary life
 
 
@@ -79,7 +82,10 @@ def _vanished_accounts(new: Snapshot, last: Snapshot, band: Band) -> Iterator[st
         yield f"{int(gone.sum())} of {last.rows('accounts')} accounts are gone since the last accepted night; can the reader still see them?"
     containers = last.column("accounts", "container").combine_chunks().dictionary_encode()
     at = np.asarray(pc.fill_null(containers.indices, len(containers.dictionary)), np.int64)
-    total, lost = np.bincount(at, minlength=len(containers.dictionary) + 1), np.bincount(at[gone], minlength=len(containers.dictionary) + 1)
+    total, lost = (
+        np.bincount(at, minlength=len(containers.dictionary) + 1),
+        np.bincount(at[gone], minlength=len(containers.dictionary) + 1),
+    )
     for number in np.flatnonzero((lost == total) & (lost >= FEW))[: len(containers.dictionary)]:
         if number < len(containers.dictionary):
             yield f"all {int(lost[number])} accounts in {containers.dictionary[int(number)]} are gone; was a read right lost there?"

@@ -103,7 +103,7 @@ class Setting:
 
 
 _KINDS: Mapping[str, tuple[str, type | tuple[type, ...]]] = {
-    "duration": ("a duration such as \"36h\" or \"14d\"", timedelta),
+    "duration": ('a duration such as "36h" or "14d"', timedelta),
     "number": ("a number", (int, float)),
     "flag": ("true or false", bool),
     "words": ("a list of words", (list, tuple)),
@@ -173,7 +173,9 @@ def policy_in(module: ModuleType) -> Policy:
     declared = [value for value in vars(module).values() if isinstance(value, Policy)]
     name = module.__name__.rpartition(".")[2].replace("_", "-")
     if len(declared) != 1 or declared[0].id != name:
-        raise PluginError(f"{module.__name__} must declare exactly one policy, called {name}; it declares {[p.id for p in declared]}")
+        raise PluginError(
+            f"{module.__name__} must declare exactly one policy, called {name}; it declares {[p.id for p in declared]}"
+        )
     return replace(declared[0], doc=inspect.getdoc(module) or "")
 
 

@@ -97,7 +97,9 @@ def pull(sources: Mapping[str, Source], archive: Archive, now: datetime, progres
 def reuse(source: Source) -> Pulled:
     """The last complete snapshot of a source that is not asked tonight."""
     if source.last is None:
-        report = SourceReport(source.name, source.kind, "failed", reasons=("it has never been read whole; run without --only first",))
+        report = SourceReport(
+            source.name, source.kind, "failed", reasons=("it has never been read whole; run without --only first",)
+        )
         return Pulled(report, None)
     return Pulled(_report(source, source.last, "reused", ()), source.last)
 
@@ -171,7 +173,9 @@ def _lost_areas(snapshot: Snapshot) -> Iterator[str]:
             yield f"{area} could be read before and not tonight: {reason}"
 
 
-def _report(source: Source, snapshot: Snapshot, state: SourceState, reasons: tuple[str, ...], seconds: float = 0.0) -> SourceReport:
+def _report(
+    source: Source, snapshot: Snapshot, state: SourceState, reasons: tuple[str, ...], seconds: float = 0.0
+) -> SourceReport:
     manifest = snapshot.manifest
     return SourceReport(
         source.name, source.kind, state,

@@ -113,7 +113,9 @@ class Draft:
         if "since" in columns:
             since = _column(page, tables.Column("since", tables.INSTANT))
             known = since.is_valid()
-            self._since.append(pa.RecordBatch.from_arrays([pa.array(edges).filter(known), since.filter(known)], ["edge", "since"]))
+            self._since.append(
+                pa.RecordBatch.from_arrays([pa.array(edges).filter(known), since.filter(known)], ["edge", "since"])
+            )
 
     def tables(self) -> dict[str, pa.Table]:
         """The whole answer, checked: ids distinct, every grant's account and entitlement read; raises Incomplete otherwise."""
@@ -133,7 +135,9 @@ class Draft:
             codes = table["code"].to_numpy()
             twice = codes[1:][codes[1:] == codes[:-1]]
             if len(twice):
-                raise Incomplete(f"{name}: {len(twice)} ids came twice, the first is {self.vocabularies[name].name(int(twice[0]))}")
+                raise Incomplete(
+                    f"{name}: {len(twice)} ids came twice, the first is {self.vocabularies[name].name(int(twice[0]))}"
+                )
         return table
 
     def _check_ends(self, edges: Codes, made: Mapping[str, pa.Table]) -> None:
@@ -145,7 +149,9 @@ class Draft:
             strangers = np.unique(codes[~known[codes]])
             if len(strangers):
                 example = self.vocabularies[name].name(int(strangers[0]))
-                raise Incomplete(f"memberships name {len(strangers)} {name} that the listing does not hold, e.g. {example}: the listing is short")
+                raise Incomplete(
+                    f"memberships name {len(strangers)} {name} that the listing does not hold, e.g. {example}: the listing is short"
+                )
 
 
 def _column(page: Page, column: tables.Column) -> pa.Array:
@@ -155,7 +161,9 @@ def _column(page: Page, column: tables.Column) -> pa.Array:
     try:
         made = pa.array(values, column.type)
     except (pa.ArrowInvalid, pa.ArrowTypeError, TypeError, ValueError, OverflowError) as problem:
-        raise Incomplete(f"{page.table}.{column.name}: a value of {page.scope or 'a page'} does not fit {column.type}: {problem}") from None
+        raise Incomplete(
+            f"{page.table}.{column.name}: a value of {page.scope or 'a page'} does not fit {column.type}: {problem}"
+        ) from None
     strange = set(pc.unique(made).drop_null().to_pylist()) - set(column.words) if column.words else ()
     if strange:
         raise Incomplete(f"{page.table}.{column.name}: unknown word {sorted(strange)[0]!r}; allowed: {', '.join(column.words)}")
@@ -203,7 +211,7 @@ class Snapshot:
 
     @cached_property
     def entitlements(self) -> pa.Table:
-        return self.table("entitlements") if "entitlements" in self.manifest["tables"] else _empty("entitlements")
+        return self.table("entitlements") if "entitlements" in self.manifest["tables"] else empty_table("entitlements")
 
     @cached_property
     def rows_of_accounts(self) -> npt.NDArray[np.int32]:
@@ -216,7 +224,9 @@ def read_table(path: Path, columns: Sequence[str] | None = None) -> pa.Table:
     try:
         return pq.read_table(path, columns=None if columns is None else list(columns), memory_map=True, partitioning=None)
     except (OSError, pa.ArrowInvalid) as problem:
-        raise Stale(f"{path} cannot be read: {problem}; was the state folder moved? `reconciler run` reads the source again") from None
+        raise Stale(
+            f"{path} cannot be read: {problem}; was the state folder moved? `reconciler run` reads the source again"
+        ) from None
 
 
 def _positions(codes: pa.ChunkedArray) -> npt.NDArray[np.int32]:
@@ -226,7 +236,7 @@ def _positions(codes: pa.ChunkedArray) -> npt.NDArray[np.int32]:
     return rows
 
 
-def _empty(name: str) -> pa.Table:
+def empty_table(name: str) -> pa.Table:
     return pa.schema([("code", pa.int32()), *tables.TABLES[name].schema()]).empty_table()
 
 
@@ -257,7 +267,9 @@ class Archive:
         for name, table in draft.tables().items():
             for part, columns in _parts(name, table):
                 stored[part] = {"rows": table.num_rows, "sha256": self.put_table(columns)}
-            fill[name] = {c: round(1 - table[c].null_count / max(1, table.num_rows), 6) for c in table.column_names if c != "code"}
+            fill[name] = {
+                c: round(1 - table[c].null_count / max(1, table.num_rows), 6) for c in table.column_names if c != "code"
+            }
         words = {n: self.put_table(pa.table({"id": v.texts()})) for n, v in draft.vocabularies.items() if len(v)}
         manifest = {**about, "tables": stored, "vocabularies": words, "fill": fill}
         return Snapshot(self.folder, self.put_json(manifest), manifest)

@@ -86,9 +86,13 @@ class Store:
             here = {"run": record.run, "number": number, "as_of": instant_text(record.as_of)}
             told = json.dumps(record.to_json(), ensure_ascii=False)
             connection.execute(self.runs.insert(), {**here, "complete": record.complete, "night": night, "record": told})
-            _insert(connection, self.finding_events, ({**vars(c), **here, "first_seen": instant_text(c.first_seen)} for c in changes))
+            _insert(
+                connection, self.finding_events, ({**vars(c), **here, "first_seen": instant_text(c.first_seen)} for c in changes)
+            )
             _insert(connection, self.moves, (_move(move, record.run) for move in moves))
-            _insert(connection, self.snapshots, ({**_without(a, "because"), **here, "accepted_because": a.because} for a in accepted))
+            _insert(
+                connection, self.snapshots, ({**_without(a, "because"), **here, "accepted_because": a.because} for a in accepted)
+            )
 
     def tell_reports(self, run: str, record: RunRecord) -> None:
         """Replace a run's record, when its reports are written."""
@@ -232,7 +236,9 @@ def _migrate(connection: sa.Connection, url: str) -> None:
     scripts = ScriptDirectory.from_config(alembic)
     stands = MigrationContext.configure(connection).get_current_revision()
     if stands is not None and stands not in {script.revision for script in scripts.walk_revisions()}:
-        raise UsageError(f"the database is newer (version {stands}) than this program (version {scripts.get_current_head()}); update reconciler")
+        raise UsageError(
+            f"the database is newer (version {stands}) than this program (version {scripts.get_current_head()}); update reconciler"
+        )
     if stands != scripts.get_current_head():
         command.upgrade(alembic, "head")
 

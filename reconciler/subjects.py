@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 
 from reconciler import tables
 from reconciler.estate import Estate
-from reconciler.snapshots import Snapshot, edge_accounts, edge_entitlements, edge_via
+from reconciler.snapshots import Snapshot, edge_accounts, edge_entitlements, edge_via, empty_table
 from reconciler.view import Side, View
 
 Ints = npt.NDArray[np.int64]
@@ -88,7 +88,9 @@ def _listed(flags: Flags, words: Sequence[str]) -> pa.Array:
 
 def people_by_source(estate: Estate) -> View:
     """A person on a source: how many enabled person accounts they have there, and which."""
-    owned = np.asarray(pc.equal(estate.accounts.column("kind"), "person")) & estate.personal & estate.enabled & (estate.owners >= 0)
+    owned = (
+        np.asarray(pc.equal(estate.accounts.column("kind"), "person")) & estate.personal & estate.enabled & (estate.owners >= 0)
+    )
     rows = np.flatnonzero(owned)
     keys = estate.owners[rows] << 8 | estate.accounts.source_of[rows]
     pairs, counts = np.unique(keys, return_counts=True)
@@ -126,18 +128,19 @@ def leaver_holdings(estate: Estate) -> View:
 
 def holdings(estate: Estate, name: str, parts: Sequence[tuple[str, Ints]], computed: Mapping[str, Any] | None = None) -> View:
     """A table of memberships given as (source, edge keys): an account, its owner and an entitlement in each row."""
-    rows, held, via, tables_held, start = [_NONE], [_NONE], [_NONE], [], 0
+    rows, held, via, tables_held, start = [_NONE], [_NONE], [_NONE], [empty_table("entitlements")], 0
     for source, edges in parts:
         snapshot = estate.snapshot[source]
-        rows.append(snapshot.rows_of_accounts[edge_accounts(edges)] + estate.accounts.starts[estate.accounts.sources.index(source)])
+        rows.append(
+            snapshot.rows_of_accounts[edge_accounts(edges)] + estate.accounts.starts[estate.accounts.sources.index(source)]
+        )
         held.append(_row_of_code(snapshot)[edge_entitlements(edges)] + start)
         via.append(edge_via(edges))
         tables_held.append(snapshot.entitlements)
         start += snapshot.entitlements.num_rows
-    entitlements = Side(_Entitlements(pa.concat_tables(tables_held)), np.concatenate(held), "entitlement_") if parts else None
+    entitlements = Side(_Entitlements(pa.concat_tables(tables_held)), np.concatenate(held), "entitlement_")
     words = pa.DictionaryArray.from_arrays(pa.array(np.concatenate(via).astype(np.int8)), pa.array(tables.VIA)).cast(pa.string())
-    sides = (entitlements,) if entitlements else ()
-    view = estate.of_accounts(name, np.concatenate(rows), {"via": words, "area": _area, **(computed or {})}, sides)
+    view = estate.of_accounts(name, np.concatenate(rows), {"via": words, "area": _area, **(computed or {})}, (entitlements,))
     view.subject = ("source", "account_id", "entitlement_id")
     return view
 
@@ -174,7 +177,10 @@ def defects(estate: Estate) -> View:
     for defect in () if estate.roster is None else estate.roster.defects:
         if not defect["rejected"]:
             chosen.setdefault(str(defect["employee_id"] or f"line {defect['line']}"), defect)
-    texts = {n: pa.array([d[n] for d in chosen.values()], pa.string()) for n in ("source", "column", "found", "allowed", "problem", "name")}
+    texts = {
+        n: pa.array([d[n] for d in chosen.values()], pa.string())
+        for n in ("source", "column", "found", "allowed", "problem", "name")
+    }
     ids = pa.array(list(chosen), pa.string())
     computed = {
         **texts,

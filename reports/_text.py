@@ -7,7 +7,9 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 # Controls, and the marks that turn or hide text: bidi overrides and isolates, zero-width characters, line separators.
-_UNSEEN = re.compile("[\x00-\x1f\x7f-\x9f\u00ad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\U000e0000-\U000e007f]")
+_UNSEEN = re.compile(
+    "[\x00-\x1f\x7f-\x9f\u00ad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\U000e0000-\U000e007f]"
+)
 
 
 def visible(text: str) -> str:
@@ -30,4 +32,6 @@ def _pair(told: Any) -> str:
 
 def word(value: Any) -> str:
     """A fact as people write it."""
-    return {True: "yes", False: "no", None: "not told"}[value] if value is None or isinstance(value, bool) else visible(str(value))
+    return (
+        {True: "yes", False: "no", None: "not told"}[value] if value is None or isinstance(value, bool) else visible(str(value))
+    )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from reconciler.model import Finding, Night, instant_text
 from reports._text import facts, visible
@@ -28,12 +28,17 @@ def safe(text: str) -> str:
 
 
 def render(night: Night) -> bytes:
+    """One row per finding of the night."""
+    return sheet(night.findings)
+
+
+def sheet(findings: Iterable[Finding]) -> bytes:
     """One row per finding; UTF-8 with a header, every cell quoted."""
-    sheet = io.StringIO(newline="")
-    writer = csv.writer(sheet, quoting=csv.QUOTE_ALL)
+    made = io.StringIO(newline="")
+    writer = csv.writer(made, quoting=csv.QUOTE_ALL)
     writer.writerow(COLUMNS)
-    writer.writerows([safe(cell or "") for cell in _cells(finding)] for finding in night.findings)
-    return sheet.getvalue().encode()
+    writer.writerows([safe(cell or "") for cell in _cells(finding)] for finding in findings)
+    return made.getvalue().encode()
 
 
 def _cells(finding: Finding) -> Iterator[str | None]:

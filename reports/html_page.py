@@ -22,7 +22,12 @@ SUFFIX = ".html"
 
 SHOWN = 2000  # findings told in full on the page
 MARKS = {"critical": "◆", "high": "▲", "medium": "●", "low": "▪", "info": "·"}  # never by colour alone
-OUTCOMES = (("disputed", "Several people have a claim"), ("nobody", "Nobody on the roster"), ("withheld", "Cannot be known tonight"), ("exempt", "Exempt by configuration"))
+OUTCOMES = (
+    ("disputed", "Several people have a claim"),
+    ("nobody", "Nobody on the roster"),
+    ("withheld", "Cannot be known tonight"),
+    ("exempt", "Exempt by configuration"),
+)
 _ACTIVE = ("new", "open", "reopened")
 _ASSETS = Path(__file__).parent / "assets"
 
@@ -70,7 +75,11 @@ def verdict(night: Night, findings: Sequence[Finding]) -> str:
     fresh = [f for f in findings if f.state in ("new", "reopened")]
     urgent = sum(f.severity in ("critical", "high") for f in fresh)
     standing = sum(f.state == "open" for f in findings)
-    said = f"{_count(len(fresh), 'new finding')}" + (f", {urgent} of them urgent" if urgent else "") + f"; {_count(standing, 'older one')} still open."
+    said = (
+        f"{_count(len(fresh), 'new finding')}"
+        + (f", {urgent} of them urgent" if urgent else "")
+        + f"; {_count(standing, 'older one')} still open."
+    )
     if not fresh:
         said = f"Nothing new tonight; {_count(standing, 'finding')} still open." if standing else "Nothing to do tonight."
     gaps = [source.name for source in _gaps(night.record)]
@@ -107,7 +116,10 @@ def _tiles(night: Night, findings: Sequence[Finding]) -> Iterator[tuple[str, str
 def _trend(night: Night) -> list[dict[str, Any]]:
     """Active findings per night and severity, oldest first."""
     nights = night.history or (night.record,)
-    return [{"night": f"{r.as_of:%Y-%m-%d %H:%M}", "counts": {s: r.findings.get("by_severity", {}).get(s, 0) for s in SEVERITIES}} for r in nights]
+    return [
+        {"night": f"{r.as_of:%Y-%m-%d %H:%M}", "counts": {s: r.findings.get("by_severity", {}).get(s, 0) for s in SEVERITIES}}
+        for r in nights
+    ]
 
 
 def _trend_svg(night: Night) -> Markup:
@@ -121,7 +133,9 @@ def _trend_svg(night: Night) -> Markup:
         for severity in reversed(SEVERITIES):
             tall = height * each["counts"][severity] / top
             level -= tall
-            bars.append(f'<rect class="b-{severity}" x="{number * step + 2:.1f}" y="{level:.1f}" width="{step - 4:.1f}" height="{tall:.1f}"/>')
+            bars.append(
+                f'<rect class="b-{severity}" x="{number * step + 2:.1f}" y="{level:.1f}" width="{step - 4:.1f}" height="{tall:.1f}"/>'
+            )
     last, first = nights[-1], nights[0]
     text = f"Active findings over {len(nights)} nights: {sum(first['counts'].values())} on {first['night']}, {sum(last['counts'].values())} on {last['night']}."
     return Markup(f'<svg viewBox="0 0 {width} {height + 22}" role="img" aria-labelledby="trend-title trend-desc"><title id="trend-title">Trend</title><desc id="trend-desc">{text}</desc>{"".join(bars)}<text x="2" y="{height + 16}">{first["night"]}</text><text x="{width - 2}" y="{height + 16}" text-anchor="end">{last["night"]}</text></svg><p>{text}</p>')  # fmt: skip
@@ -136,4 +150,7 @@ def _heat(told: Sequence[Finding]) -> list[tuple[str, list[tuple[int, int]]]]:
 
 def _filters(told: Sequence[Finding]) -> list[tuple[str, list[str]]]:
     severities = [s for s in reversed(SEVERITIES) if any(f.severity == s for f in told)]
-    return [("severity", severities), *((name, sorted({str(getattr(f, name)).lower() for f in told})) for name in ("state", "policy", "source"))]
+    return [
+        ("severity", severities),
+        *((name, sorted({str(getattr(f, name)).lower() for f in told})) for name in ("state", "policy", "source")),
+    ]

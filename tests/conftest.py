@@ -88,7 +88,11 @@ def _tables(source: str, accounts: list[Facts], case: Facts) -> dict[str, list[F
     held = [h for h in case.get("holds", []) if h.get("source", "ad") == source]
     named = {h["name"]: {"entitlement_id": f"e-{h['name']}", "name": h["name"], "kind": h.get("kind", "group")} for h in held}
     named |= {n: {"entitlement_id": f"e-{n}", "name": n, "kind": "group"} for n in case.get("groups", []) if n not in named}
-    grants = [{"account_id": h.get("account", "a-1"), "entitlement_id": f"e-{h['name']}", "via": h.get("via", "direct")} for h in held if h.get("held", True)]
+    grants = [
+        {"account_id": h.get("account", "a-1"), "entitlement_id": f"e-{h['name']}", "via": h.get("via", "direct")}
+        for h in held
+        if h.get("held", True)
+    ]
     return {"accounts": accounts, "entitlements": list(named.values()), "grants": grants}
 
 
@@ -108,8 +112,6 @@ def _freeze(archive: Archive, source: str, content: Mapping[str, list[Facts]], d
         if rows:
             draft.add(Page(table, {name: [_told(row.get(name)) for row in rows] for name in names}))
     return archive.freeze(draft, {"source": source, "defects": [DEFECT | d for d in defects]})
-
-
 
 
 def _told(value: Any) -> Any:

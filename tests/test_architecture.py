@@ -25,7 +25,9 @@ def name(path: Path) -> str:
 def function_sizes() -> list[tuple[int, str]]:
     nodes = ((path, node) for path, tree in TREES.items() for node in ast.walk(tree))
     kinds = (ast.FunctionDef, ast.AsyncFunctionDef)
-    return sorted((n.end_lineno - n.lineno + 1, f"{name(p)}:{n.lineno} {n.name}") for p, n in nodes if isinstance(n, kinds) and n.end_lineno)
+    return sorted(
+        (n.end_lineno - n.lineno + 1, f"{name(p)}:{n.lineno} {n.name}") for p, n in nodes if isinstance(n, kinds) and n.end_lineno
+    )
 
 
 def test_functions_are_small() -> None:

@@ -28,7 +28,13 @@ Label = Callable[..., dict[str, Part]]
 def label(build: Any) -> Label:
     """One night: the facts, what could not be read, and last night's findings."""
 
-    def night(case: dict[str, Any], last: dict[str, Part], unread: Unread = Unread(), closed: dict[str, datetime] | None = None, days: int = 0) -> dict[str, Part]:
+    def night(
+        case: dict[str, Any],
+        last: dict[str, Part],
+        unread: Unread = Unread(),
+        closed: dict[str, datetime] | None = None,
+        days: int = 0,
+    ) -> dict[str, Part]:
         policies = [policy_in(plugins.load("policies", name)) for name in plugins.names("policies")]
         estate = build({**HOUSE, **case})
         answers = evaluate([Asked(p, {}, p.severity) for p in policies], estate, unread)
@@ -98,7 +104,11 @@ def test_an_unread_area_leaves_only_its_own_findings_open(label: Label) -> None:
     holds = [{"name": "Finance-RW"}, {"name": "Reader", "kind": "role"}]
     first = label({**LEAVER, "holds": holds}, {})
     second = label({**LEAVER, "holds": []}, first, Unread(areas={"ad": {"roles": "refused"}}))
-    kept = {f.entitlement.name: f.state for f in Findings(tuple(second.values()), {}) if f.policy == "leaver-access-kept" and f.entitlement}
+    kept = {
+        f.entitlement.name: f.state
+        for f in Findings(tuple(second.values()), {})
+        if f.policy == "leaver-access-kept" and f.entitlement
+    }
     assert kept == {"Finance-RW": "resolved", "Reader": "unverified"}
 
 
@@ -114,4 +124,7 @@ edges = st.lists(st.integers(0, 2**59), unique=True, max_size=60).map(lambda num
 @given(edges, edges)
 def test_membership_changes_are_set_differences(old: np.ndarray, new: np.ndarray) -> None:
     added, removed = drift.edge_changes(old, new)
-    assert (set(added.tolist()), set(removed.tolist())) == (set(new.tolist()) - set(old.tolist()), set(old.tolist()) - set(new.tolist()))
+    assert (set(added.tolist()), set(removed.tolist())) == (
+        set(new.tolist()) - set(old.tolist()),
+        set(old.tolist()) - set(new.tolist()),
+    )

@@ -54,7 +54,11 @@ def test_a_page_order_does_not_matter(tmp_path: Path) -> None:
 
 NOT_WHOLE = [
     ("an id came twice", [USERS, USERS], "came twice"),
-    ("a member is not in the listing", [USERS, GROUPS, Page("grants", {**MEMBERS.columns, "account_id": ["z"]})], "listing is short"),
+    (
+        "a member is not in the listing",
+        [USERS, GROUPS, Page("grants", {**MEMBERS.columns, "account_id": ["z"]})],
+        "listing is short",
+    ),
     ("a group is not in the listing", [USERS, MEMBERS], "listing is short"),
     ("a row has no id", [Page("accounts", {"account_id": [None], "kind": ["person"]})], "no account_id"),
     ("an unknown kind", [Page("accounts", {"account_id": ["a"], "kind": ["robot"]})], "unknown word 'robot'"),
@@ -102,4 +106,8 @@ def test_a_cut_table_is_refused(tmp_path: Path) -> None:
 def test_edges_keep_their_three_parts() -> None:
     accounts, groups, via = np.array([0, 7, 2**29]), np.array([5, 0, 2**28]), np.array([0, 5, 3])
     keys = edge_keys(accounts, groups, via)
-    assert (edge_accounts(keys).tolist(), edge_entitlements(keys).tolist(), edge_via(keys).tolist()) == (accounts.tolist(), groups.tolist(), via.tolist())
+    assert (edge_accounts(keys).tolist(), edge_entitlements(keys).tolist(), edge_via(keys).tolist()) == (
+        accounts.tolist(),
+        groups.tolist(),
+        via.tolist(),
+    )

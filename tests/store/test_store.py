@@ -24,14 +24,28 @@ NOW = datetime(2026, 11, 22, 2, 5, tzinfo=UTC)
 
 def record(run: str, days: int = 0, complete: bool = True) -> RunRecord:
     at = NOW + timedelta(days=days)
-    source = SourceReport("ad", "active_directory", "complete", accounts=3, read=3, accepted=3, reasons=("fine",), as_of=at, scopes=({"scope": "users"},))
-    return RunRecord(run, at, at, at, complete, 0, (source,), {"owned": 1}, {"new": 1}, (NotAssessed("p", "ad", "cut"),), ("a.html",))
+    source = SourceReport(
+        "ad",
+        "active_directory",
+        "complete",
+        accounts=3,
+        read=3,
+        accepted=3,
+        reasons=("fine",),
+        as_of=at,
+        scopes=({"scope": "users"},),
+    )
+    return RunRecord(
+        run, at, at, at, complete, 0, (source,), {"owned": 1}, {"new": 1}, (NotAssessed("p", "ad", "cut"),), ("a.html",)
+    )
 
 
 def save(store: Store, run: str, days: int = 0, state: str = "new") -> RunRecord:
     told = record(run, days)
     change = Change("f-1", state, "orphan-account", "ad", NOW)
-    store.save(told, "sha", [change], [Move("1", {"department": "Finance"}, NOW)], [Accepted("ad", f"sha-{run}", "S-1", 40 + days)])
+    store.save(
+        told, "sha", [change], [Move("1", {"department": "Finance"}, NOW)], [Accepted("ad", f"sha-{run}", "S-1", 40 + days)]
+    )
     return told
 
 
@@ -89,7 +103,9 @@ with opened(sys.argv[1]) as store:
 def test_killed_while_saving_leaves_whole_nights(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path}/r.db"
     for turn in range(5):
-        child = subprocess.Popen([sys.executable, "-c", SAVES_FOR_EVER, url, str(turn)], stdout=subprocess.PIPE, cwd=Path(__file__).parents[2])
+        child = subprocess.Popen(
+            [sys.executable, "-c", SAVES_FOR_EVER, url, str(turn)], stdout=subprocess.PIPE, cwd=Path(__file__).parents[2]
+        )
         assert child.stdout
         child.stdout.readline()
         time.sleep(0.02 * turn)
