@@ -13,10 +13,10 @@ import pyarrow.parquet as pq
 from benchmarks.estate_data import EVERYONE, NOW, SYSTEMS, Company, pages
 from reconciler import drift, plugins
 from reconciler.accounts import Accounts
+from reconciler.answers import Asked, Unread
 from reconciler.connector import Page
 from reconciler.correlate import correlate
 from reconciler.estate import Access, Estate
-from reconciler.answers import Asked, Unread
 from reconciler.evaluate import evaluate
 from reconciler.findings import Part
 from reconciler.policy import policy_in

@@ -93,7 +93,7 @@ class Company:
         told = {c: np.where(known, values[owner], None) for c, values in pick.items()}
         wrong = draw.random(n) < 0.01
         stale = {c: np.where(wrong & known, "Other", told[c]) for c in ("family_name", "department")}
-        aliases = [[mail] if mail and 0.97 < k else [] for mail, k in zip(told["work_email"].tolist(), key.tolist(), strict=True)]
+        aliases = [[mail] if mail and k > 0.97 else [] for mail, k in zip(told["work_email"].tolist(), key.tolist(), strict=True)]
         return {
             "account_id": self._ids(system, n),
             "login": [f"{system}-user-{i}" for i in range(n)],

@@ -11,6 +11,8 @@ from datetime import date, datetime
 from typing import Any
 from zoneinfo import available_timezones
 
+from pydantic import Field
+
 from reconciler.connector import ConnectorSettings, Defect, Incomplete
 from reconciler.tables import PEOPLE, STATUSES
 
@@ -22,9 +24,9 @@ POSITION = ("job_code", "job_title", "department", "company", "position_start", 
 class RosterSettings(ConnectorSettings):
     """What every roster needs to be read: columns, words, formats and bounds."""
 
-    columns: dict[str, str] = {}
-    statuses: dict[str, list[str]] = {}
-    worker_types: dict[str, list[str]] = {}
+    columns: Mapping[str, str] = Field(default_factory=dict)
+    statuses: Mapping[str, list[str]] = Field(default_factory=dict)
+    worker_types: Mapping[str, list[str]] = Field(default_factory=dict)
     date_format: str = "%Y-%m-%d"
     no_date: tuple[str, ...] = ("9999-12-31", "31/12/9999", "12/31/9999", "0000-00-00", "00/00/0000")
     id_pattern: str | None = None

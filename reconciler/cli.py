@@ -227,6 +227,7 @@ def diff(run_a: Annotated[str | None, typer.Argument()] = None, run_b: Annotated
             print(f"{word:9} {MARKS[finding.severity]} {finding.severity:8} {finding.summary}")
     for name, counts in told["records"].items():
         print(f"records   {name}: " + ", ".join(f"{count} {what.replace('_', ' ')}" for what, count in counts.items()))
+    return None
 
 
 @app.command()
@@ -281,6 +282,7 @@ def policies_list() -> None:
         return _print_json([{"id": p.id, "severity": p.severity, "title": p.title, "settings": p.settings} for p in pages])
     for page in pages:
         print(f"{page.id:26} {page.severity:9} {page.title}")
+    return None
 
 
 @policies_app.command("docs")
@@ -387,6 +389,7 @@ def _tell(night: Night) -> None:
         print("\r\x1b[K", end="", file=sys.stderr)
     for line in _lines(night.record):
         print(line)
+    return None
 
 
 def _lines(record: RunRecord) -> Iterator[str]:
@@ -435,7 +438,7 @@ def _take(name: str, value: str) -> None:
         _closed(name, [value], _FORMATS)
     if name == "--color":
         _closed(name, [value], ("auto", "always", "never"))
-    made: Any = {"--config": Path, "--as-of": _instant}.get(name, str)(value)
+    made = Path(value) if name == "--config" else _instant(value) if name == "--as-of" else value
     setattr(asked, _OPTIONS[name], made)
 
 

@@ -13,7 +13,7 @@ _UNITS = {"m": timedelta(minutes=1), "h": timedelta(hours=1), "d": timedelta(day
 
 def duration(text: str) -> timedelta:
     """A span of time from its text; raises ValueError naming the allowed forms."""
-    found = re.fullmatch(r"([0-9]{1,6})([mhdw])", text.strip()) if isinstance(text, str) else None
+    found = re.fullmatch(r"([0-9]{1,6})([mhdw])", text.strip())
     if found is None:
         raise ValueError(f"{text!r} is not a duration; write {DURATION_FORMS}")
     return int(found[1]) * _UNITS[found[2]]

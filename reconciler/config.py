@@ -17,6 +17,7 @@ from reconciler.config_sections import (
     Remediation,
     Report,
     Schedule,
+    Section,
     State,
 )  # fmt: skip
 from reconciler.config_text import Problems, Raw, kind_of, read_toml, unknown
@@ -24,11 +25,11 @@ from reconciler.connector import ConnectorSettings
 from reconciler.model import SEVERITIES
 from reconciler.policy import Policy, policy_in
 
-SECTIONS = {
+SECTIONS: Mapping[str, type[Section]] = {
     "organisation": Organisation, "state": State, "matching": Matching, "exempt": Exempt,
     "remediation": Remediation, "report": Report, "schedule": Schedule,
 }  # fmt: skip
-LISTS = {"access": AccessRule, "conflict": ConflictRule}
+LISTS: Mapping[str, type[Section]] = {"access": AccessRule, "conflict": ConflictRule}
 TOP = (
     "organisation",
     "state",

@@ -22,9 +22,9 @@ from pydantic import (
 
 from reconciler import tables
 from reconciler.clock import duration
-from reconciler.config_cron import parse
 from reconciler.config_text import unknown
 from reconciler.connector import FileRef, Secret
+from reconciler.cron import parse
 
 MATCH_KEYS = ("employee_id", "anchor", "upn", "email", "alias")  # sure to weak
 # The text columns of people that a rule may ask about.
@@ -151,7 +151,7 @@ class State(Section):
 
 class Matching(Section):
     keys: Annotated[tuple[Literal["employee_id", "anchor", "upn", "email", "alias"], ...], Field(strict=False, min_length=1)] = (
-        Field(MATCH_KEYS, description="Exact keys in order, from sure to weak.")
+        Field(MATCH_KEYS, description="Exact keys in order, from sure to weak.")  # type: ignore[arg-type] # literals in a constant
     )
     names: Literal["off", "suggest"] = Field("suggest", description="A match by name is proposed, never acted on.")
 

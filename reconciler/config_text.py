@@ -77,7 +77,9 @@ def kind_of(value: object) -> str:
     """What a TOML value is, in words; the value itself only where it cannot be a secret."""
     if isinstance(value, (bool, int, float, date, time, datetime)):
         return f"{str(value).lower()}"
-    return {str: "text", list: "a list", dict: "a table"}.get(type(value), "nothing")
+    return next(
+        (word for kind, word in ((str, "text"), (list, "a list"), (dict, "a table")) if isinstance(value, kind)), "nothing"
+    )
 
 
 # --- pydantic's errors in our words -------------------------------------------------------------------------

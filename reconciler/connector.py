@@ -261,6 +261,7 @@ def together(chains: Iterable[Callable[[], Iterable[Answer]]], workers: int) -> 
                 return waiting.put(item, timeout=0.1)
             except queue.Full:
                 continue
+        return None
 
     def work() -> None:
         try:
@@ -271,7 +272,7 @@ def together(chains: Iterable[Callable[[], Iterable[Answer]]], workers: int) -> 
                     break
                 for answer in chain():
                     put(answer)
-        except BaseException as problem:  # handed to the reading thread, which raises it
+        except BaseException as problem:  # noqa: BLE001 - handed to the reading thread, which raises it
             put(problem)
         put(None)
 

@@ -18,7 +18,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from reconciler.accounts import Accounts
-from reconciler.matches import LINK, OUTCOME_CODE, PERSONAL_KINDS, Matches
+from reconciler.matches import OUTCOME_CODE, PERSONAL_KINDS, Matches
 from reconciler.roster import Roster, normal
 
 KEYS = ("employee_id", "anchor", "upn", "email", "alias")

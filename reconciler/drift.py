@@ -141,8 +141,8 @@ def _changes(new: Snapshot, old: Snapshot) -> dict[str, int]:
     added, removed = edge_changes(old.edges, new.edges)
     codes_new, codes_old = (s.column("accounts", "code").to_numpy() for s in (new, old))
     return {
-        "accounts_added": int(len(np.setdiff1d(codes_new, codes_old, assume_unique=True))),
-        "accounts_removed": int(len(np.setdiff1d(codes_old, codes_new, assume_unique=True))),
+        "accounts_added": len(np.setdiff1d(codes_new, codes_old, assume_unique=True)),
+        "accounts_removed": len(np.setdiff1d(codes_old, codes_new, assume_unique=True)),
         "grants_added": len(added),
         "grants_removed": len(removed),
     }

@@ -145,12 +145,16 @@ class Estate:
 class _Nobody:
     """The columns of a roster that was not read: every row is null."""
 
-    _TYPES = {
-        "access_ends": tables.INSTANT, "starts": tables.INSTANT, "has_left": pa.bool_(), "current": pa.bool_(), "left_undated": pa.bool_(),
-    }  # fmt: skip
-
     def column(self, name: str) -> pa.ChunkedArray:
-        types = {**{c.name: c.type for c in tables.PEOPLE.columns}, "name": pa.string(), "hr_status": pa.string(), **self._TYPES}
+        flags = dict.fromkeys(("has_left", "current", "left_undated"), pa.bool_())
+        times = dict.fromkeys(("access_ends", "starts"), tables.INSTANT)
+        types = {
+            **{c.name: c.type for c in tables.PEOPLE.columns},
+            "name": pa.string(),
+            "hr_status": pa.string(),
+            **flags,
+            **times,
+        }
         return pa.chunked_array([], types[name])
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -97,7 +98,7 @@ def _describe(matches: Matches, row: int) -> Match:
     )  # fmt: skip
 
 
-def _evidence(matches: Matches, row: int) -> list[dict[str, object]]:
+def _evidence(matches: Matches, row: int) -> list[dict[str, Any]]:
     """What each key of one account finds on the roster, in the keys' order."""
     if matches.roster is None:
         return []

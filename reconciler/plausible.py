@@ -42,7 +42,7 @@ def doubts(new: Snapshot, last: Snapshot | None, band: Band) -> Iterator[str]:
     if last is None:
         return
     yield from _fewer_people(new, last, band)
-    yield from _vanished_accounts(new, last, band)
+    yield from _vanished_accounts(new, last)
     yield from _emptied_columns(new, last, band)
 
 
@@ -73,7 +73,7 @@ def _too_few(now: int, before: int, limit: float | None) -> bool:
     return lost > limit if limit is not None else lost > 10 and before - now >= 10
 
 
-def _vanished_accounts(new: Snapshot, last: Snapshot, band: Band) -> Iterator[str]:
+def _vanished_accounts(new: Snapshot, last: Snapshot) -> Iterator[str]:
     """Accounts that are gone without a tombstone: too many of all, or everything in one container."""
     if not last.rows("accounts"):
         return

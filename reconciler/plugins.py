@@ -37,5 +37,5 @@ def load(kind: str, name: str) -> ModuleType:
         raise UsageError(f"no {kind} plugin is called {name}{hint} There are: {', '.join(found)}")
     try:
         return importlib.import_module(found[name])
-    except Exception as problem:  # noqa: BLE001 - the plugin edge: whatever a stranger's file raises stops the run
+    except Exception as problem:
         raise PluginError(f"{kind} plugin {name} ({found[name]}) does not load: {problem!r}") from problem

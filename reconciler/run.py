@@ -47,7 +47,7 @@ class Wish:
     replay: str | None = None  # a run whose snapshots are evaluated again, offline
     accept: Mapping[str, str] = field(default_factory=dict)  # source -> reason
     fail_on: str | None = None
-    progress: Progress = lambda source, table, rows: None  # noqa: E731 - nobody watches
+    progress: Progress = lambda source, table, rows: None
     clock: Callable[[], datetime] = lambda: datetime.now(UTC)
 
 
@@ -61,7 +61,7 @@ def nightly(config: Config, store: Store, wish: Wish) -> Night:
     answers = evaluate(questions(config), estate, unread(config, pulled))
     labels = drift.label(answers, last.parts, drift.doubt(estate.matches), wish.now, store.first_seen_of_resolved)
     stored = to_keep(config, archive, estate, answers, labels, last)
-    record = in_numbers(config, store, wish, begun, pulled, estate, answers, labels)
+    record = in_numbers(store, wish, begun, pulled, estate, answers, labels)
     store.save(record, nights.keep(archive, stored), drift.changes(labels, last.parts), moved, taken(pulled, wish))
     night = as_night(config, store, record, stored)
     paths = render(night, config.report.formats, config.report.dir)
@@ -192,7 +192,7 @@ def _unsure(matches: Matches) -> Iterable[Match]:
 
 
 def in_numbers(
-    config: Config, store: Store, wish: Wish, begun: datetime, pulled: Mapping[str, Pulled], estate: Estate, answers: Answers, labels: Mapping[str, Part]
+    store: Store, wish: Wish, begun: datetime, pulled: Mapping[str, Pulled], estate: Estate, answers: Answers, labels: Mapping[str, Part]
 ) -> RunRecord:  # fmt: skip
     """The night's record, with its exit code."""
     reports = tuple(answer.report for answer in pulled.values())

@@ -195,7 +195,7 @@ def opened(url: str) -> Iterator[Store]:
     try:
         engine = _engine(url)
         with engine.begin() as connection:
-            _migrate(connection, url)
+            _migrate(connection)
     except (sa.exc.SQLAlchemyError, ModuleNotFoundError, OSError) as problem:
         shown = sa.engine.make_url(url).render_as_string(hide_password=True) if "://" in url else url
         raise UsageError(f"the database {shown} cannot be opened: {str(problem).splitlines()[0]}") from None
@@ -227,7 +227,7 @@ def _prepare_sqlite(connection: Any, _record: Any) -> None:
         connection.execute(f"PRAGMA {pragma}")
 
 
-def _migrate(connection: sa.Connection, url: str) -> None:
+def _migrate(connection: sa.Connection) -> None:
     """Bring the tables up to date in the caller's transaction; a database newer than this program is refused."""
     alembic = Alembic()
     alembic.set_main_option("script_location", "reconciler:migrations")

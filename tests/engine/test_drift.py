@@ -21,6 +21,8 @@ NOW = datetime(2026, 11, 22, 2, 5, tzinfo=UTC)
 LEAVER = {"person": {"status": "left", "last_day": datetime(2026, 11, 8).date()}, "holds": [{"name": "Finance-RW"}]}
 HOUSE: dict[str, Any] = {"more_accounts": [{"source": "m365"}]}
 
+NOTHING_UNREAD = Unread()
+
 Label = Callable[..., dict[str, Part]]
 
 
@@ -31,7 +33,7 @@ def label(build: Any) -> Label:
     def night(
         case: dict[str, Any],
         last: dict[str, Part],
-        unread: Unread = Unread(),
+        unread: Unread = NOTHING_UNREAD,
         closed: dict[str, datetime] | None = None,
         days: int = 0,
     ) -> dict[str, Part]:

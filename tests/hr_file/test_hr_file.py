@@ -93,7 +93,7 @@ def test_a_wrongly_declared_encoding_shows_in_its_control_characters(tmp_path: P
 
 
 def test_a_stale_file_and_a_short_one_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(Incomplete, match="^stale: "):
+    with pytest.raises(Incomplete, match=r"^stale: "):
         answers(tmp_path / "r.csv", file(*ROWS), age=timedelta(hours=27))
     with pytest.raises(Incomplete, match="min_people = 101"):
         answers(tmp_path / "r.csv", file(*ROWS), min_people=101)
@@ -164,7 +164,7 @@ def test_declared_encodings_are_read(tmp_path: Path, encoding: str) -> None:
 
 
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(st.lists(st.tuples(st.integers(0, 8000), st.sampled_from(list('",;\n\rx0 ') + ["\n\n", '""', "LOA"])), max_size=4))
+@given(st.lists(st.tuples(st.integers(0, 8000), st.sampled_from([*list('",;\n\rx0 '), "\n\n", '""', "LOA"])), max_size=4))
 def test_every_row_is_accounted_for_or_the_file_is_refused(tmp_path: Path, edits: list[tuple[int, str]]) -> None:
     text = file(*ROWS)
     for at, new in edits:

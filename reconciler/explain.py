@@ -1,0 +1,181 @@
+"""Why we say what we say about somebody, and what changed between two nights; offline, from what nights have stored."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from reconciler.answers import Unread
+from reconciler.config import Config
+from reconciler.errors import UsageError
+from reconciler.estate import Estate
+from reconciler.evaluate import evaluate
+from reconciler.findings import Findings
+from reconciler.matches import describe
+from reconciler.model import Finding, instant_text
+from reconciler.nights import load
+from reconciler.pull import Pulled, Source, reuse
+from reconciler.roster import Roster, normal
+from reconciler.run import archive_of, night_of, questions, tonight
+from reconciler.store import Store
+
+
+def explanation(config: Config, store: Store, who: str) -> dict[str, Any]:
+    """Records, accounts, matches, answers, findings and history of a person or an account of the last run.
+
+    Raises UsageError when nobody and nothing is called so.
+    """
+    night = night_of(config, store, None)
+    estate = _stored_estate(config, store, night.record.as_of)
+    people, rows = _named(estate, who)
+    if not people and not len(rows):
+        raise UsageError(f"the last run knows nobody and no account called {who!r}; give a person's id, an e-mail or a login")
+    ids = {estate.roster.person_ids[p].as_py() for p in people} if estate.roster else set()
+    matches = describe(estate.matches, rows.tolist())
+    accounts = {(m.account.source, m.account.id) for m in matches}
+    concerned = [f for f in night.findings if _concerns(f, ids, accounts)]
+    return {
+        "schema_version": 1,
+        "run": night.record.run,
+        "as_of": instant_text(night.record.as_of),
+        "people": [_person(estate.roster, p) for p in people] if estate.roster else [],
+        "accounts": [{**match.to_json(), **_facts(estate, int(row))} for match, row in zip(matches, rows, strict=True)],
+        "answers": list(_answers(config, estate, rows, concerned)),
+        "findings": [f.to_json() for f in concerned],
+        "history": {
+            f.id: [{"run": e.run, "as_of": instant_text(e.as_of), "state": e.state} for e in store.events_of(f.id)]
+            for f in concerned
+        },
+    }
+
+
+def _stored_estate(config: Config, store: Store, now: Any) -> Estate:
+    archive, found = archive_of(config), store.night_of()
+    shas = load(archive, found[1]).snapshots if found else {}
+    pulled: dict[str, Pulled] = {}
+    for name, connector in config.connectors.items():
+        last = archive.open(shas[name]) if name in shas else None
+        pulled[name] = reuse(Source(name, connector.kind, connector.settings, last))
+    return tonight(config, store, pulled, [], now)
+
+
+def _named(estate: Estate, who: str) -> tuple[list[int], np.ndarray[Any, Any]]:
+    """(rows of the roster, rows of accounts) that are called so, and the accounts of those people."""
+    wanted = normal(pa.chunked_array([pa.array([who])])).combine_chunks()
+    hits = np.zeros(len(estate.accounts), bool)
+    for column in ("login", "upn", "email", "account_id"):
+        hits |= np.asarray(pc.fill_null(pc.is_in(normal(estate.accounts.column(column)), wanted), False), bool)
+    people: set[int] = set()
+    if estate.roster is not None:
+        for column in ("person_id", "employee_id", "work_email"):
+            found = np.asarray(pc.is_in(normal(estate.roster.employments(column)), wanted), bool)
+            people |= set(estate.roster.person_of[found].tolist())
+    people |= set(estate.owners[hits & (estate.owners >= 0)].tolist())
+    hits |= np.isin(estate.owners, sorted(people)) & (estate.owners >= 0)
+    return sorted(people), np.flatnonzero(hits)
+
+
+def _concerns(finding: Finding, people: set[str], accounts: set[tuple[str, str | None]]) -> bool:
+    mine = finding.account is not None and (finding.account.source, finding.account.id) in accounts
+    return mine or (finding.person is not None and finding.person.id in people)
+
+
+_TOLD = (
+    "person_id",
+    "name",
+    "status",
+    "hr_status",
+    "start_date",
+    "last_day",
+    "access_ends",
+    "department",
+    "job_title",
+    "manager_id",
+    "work_email",
+)
+
+
+def _person(roster: Roster, row: int) -> dict[str, Any]:
+    return {name: _plain(roster.column(name)[row].as_py()) for name in _TOLD}
+
+
+def _facts(estate: Estate, row: int) -> dict[str, Any]:
+    names = ("enabled", "state_reason", "kind", "last_login_at", "created_at", "mastered_by", "container")
+    return {"facts": {name: _plain(estate.accounts.column(name)[row].as_py()) for name in names}}
+
+
+def _plain(value: Any) -> Any:
+    return (
+        value
+        if value is None or isinstance(value, (str, bool, int))
+        else instant_text(value)
+        if hasattr(value, "hour")
+        else value.isoformat()
+    )
+
+
+def _answers(
+    config: Config, estate: Estate, rows: Sequence[int] | np.ndarray[Any, Any], concerned: Sequence[Finding]
+) -> Iterator[dict[str, Any]]:
+    """Each policy's answer: found, cannot be decided, or clear."""
+    mine = {
+        (estate.accounts.column("source")[int(r)].as_py(), estate.accounts.column("account_id")[int(r)].as_py()) for r in rows
+    }
+    found = {f.policy for f in concerned if f.state in ("new", "open", "reopened", "waived")}
+    for policy, answer in evaluate(questions(config), estate, Unread()).answered.items():
+        unsure = set()
+        if "account_id" in answer.view.subject and len(answer.undecided):
+            columns = (answer.view.pick(name, answer.undecided).to_pylist() for name in ("source", "account_id"))
+            unsure = set(zip(*columns, strict=True)) & mine
+        yield {"policy": policy, "answer": "found" if policy in found else "undecided" if unsure else "clear"}
+
+
+def in_words(told: Mapping[str, Any]) -> str:
+    """An explanation as people read it."""
+    lines = [f"As of {told['as_of']} (run {told['run']})"]
+    for person in told["people"]:
+        facts = ", ".join(
+            f"{name.replace('_', ' ')} {value}" for name, value in person.items() if value and name not in ("person_id", "name")
+        )
+        lines.append(f"\n{person['name']} ({person['person_id']}): {facts}")
+    for account in told["accounts"]:
+        whose = f"{account['person']['name']}'s" if account["person"] else account["outcome"]
+        lines.append(
+            f"\n{account['account']['login']} on {account['account']['source']}: {whose}"
+            + (f", by {account['by']}" if account["by"] else "")
+        )
+        lines += [f"    {e['field']:12} {e['value'] or '-'}: {e['level']}" for e in account["evidence"]]
+        lines.append("    " + ", ".join(f"{k} {v}" for k, v in account["facts"].items() if v is not None))
+    lines.append("")
+    lines += [f"  {answer['answer']:9} {answer['policy']}" for answer in told["answers"]]
+    lines += [f"\n{f['severity']} {f['state']}: {f['summary']} ({f['id']}, since {f['first_seen']})" for f in told["findings"]]
+    return "".join(c if c.isprintable() or c == "\n" else f"\\u{{{ord(c):04X}}}" for c in "\n".join(lines))
+
+
+def difference(config: Config, store: Store, run_a: str | None, run_b: str | None) -> dict[str, Any]:
+    """What the later of two runs has that the earlier had not, and the other way round."""
+    runs = store.runs_told()
+    later = night_of(config, store, run_b, complete=run_b is None)
+    before = [run.run for run in runs if run.run != later.record.run and run.started < later.record.started]
+    if run_a is None and not before:
+        raise UsageError("there is one run only; nothing to compare it with yet")
+    earlier = night_of(config, store, run_a or before[-1])
+    old, new = ({f.id: f for f in night.findings if f.state not in ("resolved",)} for night in (earlier, later))
+    known = _ever(earlier)
+    return {
+        "schema_version": 1, "from": earlier.record.run, "to": later.record.run,
+        "new": [f for i, f in new.items() if i not in old and f.state != "reopened" and i not in known],
+        "reopened": [f for i, f in new.items() if i not in old and (f.state == "reopened" or i in known)],
+        "resolved": [f for i, f in old.items() if i not in new],
+        "changed": [f for i, f in new.items() if i in old and (f.severity, f.state == "waived") != (old[i].severity, old[i].state == "waived")],
+        "records": dict(later.changes),
+    }  # fmt: skip
+
+
+def _ever(night: Any) -> set[str]:
+    assert isinstance(night.findings, Findings)  # noqa: S101 - stored nights hold findings as columns
+    return {finding.id for finding in night.findings}
