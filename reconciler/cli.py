@@ -6,58 +6,24 @@ import json
 import logging
 import os
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version as installed
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
 import typer
-from rich.console import Console
-from rich.table import Table
 
 from reconciler.errors import ConfigError, ReconcilerError, UsageError
-from reconciler.model import SEVERITIES, STATES, Finding, Night, RunRecord
+from reconciler.model import SEVERITIES, STATES, Finding, Night
+from reconciler.printing import MARKS, asked, print_findings, print_json, say, tell
 
 app = typer.Typer(no_args_is_help=True, add_completion=True, pretty_exceptions_enable=False, rich_markup_mode=None, help="Tells a company, every night and with proof, whose accounts should not be there.")  # fmt: skip
 policies_app = typer.Typer(no_args_is_help=True, help="The catalogue of policies.")
 findings_app = typer.Typer(invoke_without_command=True, help="Findings of the last run, or one of them.")
 app.add_typer(policies_app, name="policies")
 app.add_typer(findings_app, name="findings")
-
-MARKS = {"critical": "◆", "high": "▲", "medium": "●", "low": "▪", "info": "·"}
-COLOURS = {"critical": "red", "high": "dark_orange", "medium": "yellow", "low": "green", "info": "blue"}
-
-
-@dataclass
-class _Asked:
-    """The options that stand before or after any verb."""
-
-    config: Path = Path("config.toml")
-    format: str | None = None
-    as_of: datetime | None = None
-    color: str = "auto"
-    quiet: bool = False
-    verbose: bool = False
-
-    @property
-    def now(self) -> datetime:
-        return self.as_of or datetime.now(UTC)
-
-
-asked = _Asked()
-
-
-def _say(text: str) -> None:
-    if not asked.quiet:
-        print(text, file=sys.stderr)
-
-
-def _console(stream: Any = None) -> Console:
-    colour = {"always": True, "never": False, "auto": None}[asked.color]
-    return Console(file=stream or sys.stdout, force_terminal=colour, no_color=True if asked.color == "never" else None, highlight=False, markup=False, width=None if (stream or sys.stdout).isatty() else 200)  # fmt: skip
 
 
 def _instant(text: str) -> datetime:
@@ -79,7 +45,7 @@ def init(from_csv: Annotated[Path | None, typer.Option("--from-csv", help="Read 
     if asked.config.exists():
         raise UsageError(f"{asked.config} is there already; move it away, or name another with --config")
     asked.config.write_text(starter(from_csv), "utf-8")
-    _say(f"wrote {asked.config}; edit it, then: reconciler check")
+    say(f"wrote {asked.config}; edit it, then: reconciler check")
 
 
 @app.command()
@@ -91,7 +57,7 @@ def check() -> None:
     problems = configuration.check(loaded)
     if problems:
         raise ConfigError(problems)
-    _say(f"{asked.config}: {len(loaded.connectors)} connectors, {len(loaded.access)} access rules: nothing wrong")
+    say(f"{asked.config}: {len(loaded.connectors)} connectors, {len(loaded.access)} access rules: nothing wrong")
 
 
 @app.command()
@@ -111,7 +77,7 @@ def run(
         raise UsageError("--accept needs --reason TEXT: it is recorded who took what on trust, and why")
     wish = Wish(asked.now, frozenset(only or ()), from_, dict.fromkeys(accept or (), reason or ""), fail_on, _progress())
     night = _night(wish)
-    _tell(night)
+    tell(night)
     raise typer.Exit(night.record.exit)
 
 
@@ -155,7 +121,7 @@ def findings(
             if f.state in states and (not policy or f.policy in policy) and (not source or f.source in source)
             and (not severity or f.severity in severity) and _about(f, person) and (begin is None or f.first_seen >= begin)
         ]  # fmt: skip
-        _print_findings(chosen)
+        print_findings(chosen)
 
 
 def _closed(option: str, words: list[str] | None, allowed: tuple[str, ...]) -> None:
@@ -191,7 +157,7 @@ def findings_show(finding: str) -> None:
         )
     if len(found) != 1:
         raise UsageError(f"{len(found)} findings of the last run are called {finding}; `reconciler findings` lists them")
-    _print_json({**found[0].to_json(), "history": history})
+    print_json({**found[0].to_json(), "history": history})
 
 
 @app.command()
@@ -205,7 +171,7 @@ def explain(who: Annotated[str, typer.Argument(help="A person's id or e-mail, or
     with opened(config.state.url(config.base)) as store:
         told = explanation(config, store, who)
     if asked.format == "json":
-        _print_json(told)
+        print_json(told)
     else:
         print(in_words(told))
 
@@ -221,7 +187,7 @@ def diff(run_a: Annotated[str | None, typer.Argument()] = None, run_b: Annotated
     with opened(config.state.url(config.base)) as store:
         told = difference(config, store, run_a, run_b)
     if asked.format == "json":
-        return _print_json({**told, **{k: [f.to_json() for f in told[k]] for k in ("new", "resolved", "reopened", "changed")}})
+        return print_json({**told, **{k: [f.to_json() for f in told[k]] for k in ("new", "resolved", "reopened", "changed")}})
     for word in ("new", "reopened", "resolved", "changed"):
         for finding in told[word]:
             print(f"{word:9} {MARKS[finding.severity]} {finding.severity:8} {finding.summary}")
@@ -260,10 +226,10 @@ def schedule() -> None:
 
     def night(now: datetime) -> int:
         found = _night(Wish(now, progress=lambda source, table, rows: None))
-        _tell(found)
+        tell(found)
         return found.record.exit
 
-    raise typer.Exit(serve(config.schedule.cron, config.organisation.timezone, night, _last_run(config), _say))
+    raise typer.Exit(serve(config.schedule.cron, config.organisation.timezone, night, _last_run(config), say))
 
 
 def _last_run(config: Any) -> datetime | None:
@@ -279,7 +245,7 @@ def policies_list() -> None:
     """Every policy: id, severity, question."""
     pages = _pages()
     if asked.format in ("json", "jsonl"):
-        return _print_json([{"id": p.id, "severity": p.severity, "title": p.title, "settings": p.settings} for p in pages])
+        return print_json([{"id": p.id, "severity": p.severity, "title": p.title, "settings": p.settings} for p in pages])
     for page in pages:
         print(f"{page.id:26} {page.severity:9} {page.title}")
     return None
@@ -314,7 +280,7 @@ def schema(what: Annotated[str, typer.Argument(help="config, finding or run")]) 
     from reconciler.schemas import SCHEMAS
 
     _closed("schema", [what], tuple(SCHEMAS))
-    _print_json(SCHEMAS[what]())
+    print_json(SCHEMAS[what]())
 
 
 @app.command()
@@ -322,9 +288,6 @@ def version() -> None:
     """This program's version."""
     told = installed("identity-reconciler")
     print(json.dumps({"version": told}) if asked.format == "json" else told)
-
-
-# --- printing -----------------------------------------------------------------------------------------------------
 
 
 @contextmanager
@@ -336,77 +299,6 @@ def _stored(run_id: str | None) -> Iterator[Night]:
     config = load(asked.config)
     with opened(config.state.url(config.base)) as store:
         yield night_of(config, store, run_id)
-
-
-def _print_json(value: Any) -> None:
-    print(json.dumps(value, indent=2, ensure_ascii=False))
-
-
-def _print_findings(chosen: Iterable[Finding]) -> None:
-    if asked.format == "jsonl":
-        for finding in chosen:
-            print(json.dumps(finding.to_json(), ensure_ascii=False))
-    elif asked.format == "json":
-        _print_json([finding.to_json() for finding in chosen])
-    elif asked.format == "csv":
-        from reconciler import plugins
-
-        _write(plugins.load("reports", "csv_table").sheet(chosen))
-    else:
-        _table(list(chosen))
-
-
-def _write(body: bytes) -> None:
-    sys.stdout.buffer.write(body)
-
-
-def _table(chosen: list[Finding]) -> None:
-    table = Table(box=None, pad_edge=False)
-    for name in ("severity", "state", "id", "finding"):
-        table.add_column(name, no_wrap=name != "finding")
-    for f in chosen:
-        table.add_row(
-            f"{MARKS[f.severity]} {f.severity}",
-            f.state,
-            f.id,
-            _visible(f.summary),
-            style=COLOURS[f.severity] if f.severity == "critical" else None,
-        )
-    _console().print(table)
-    _say(f"{len(chosen)} findings")
-
-
-def _visible(text: str) -> str:
-    """What a terminal must not interpret, shown instead."""
-    return "".join(c if c.isprintable() else f"\\u{{{ord(c):04X}}}" for c in text)
-
-
-def _tell(night: Night) -> None:
-    """One night for people, or as the contract's JSON object."""
-    if asked.format == "json":
-        return _print_json(night.record.to_json())
-    if sys.stderr.isatty():
-        print("\r\x1b[K", end="", file=sys.stderr)
-    for line in _lines(night.record):
-        print(line)
-    return None
-
-
-def _lines(record: RunRecord) -> Iterator[str]:
-    for s in record.sources:
-        mark = "OK" if s.state in ("complete", "reused") else "!!"
-        rows = (
-            f"{s.people} people" if s.people else f"{s.accounts} accounts, {s.entitlements} entitlements, {s.grants} memberships"
-        )
-        yield f"{mark}  {s.name:10} {s.state:10} {rows} (read {s.read} = accepted {s.accepted} + quarantined {s.quarantined} + rejected {s.rejected}) {s.seconds:.1f} s"
-        yield from (f"      {_visible(reason)}" for reason in s.reasons)
-        yield from (f"      not read: {area}: {_visible(reason)}" for area, reason in s.areas.items())
-    m, f = record.matching, record.findings
-    yield f"accounts: {m['owned']} owned, {m['unowned']} nobody's, {m['disputed']} disputed, {m['withheld']} withheld, {m['exempt']} exempt"
-    yield f"findings: {f['new']} new, {f['open']} open, {f['reopened']} reopened, {f['resolved']} resolved, {f['waived']} waived, {f['unverified']} unverified"
-    yield from (f"   {MARKS[s]} {s:8} {f['by_severity'][s]}" for s in reversed(SEVERITIES) if f["by_severity"].get(s))
-    yield from (f"report: {path}" for path in record.reports)
-    yield f"run {record.run}  exit {record.exit}"
 
 
 # --- main ---------------------------------------------------------------------------------------------------------

@@ -14,7 +14,7 @@ import pytest
 ROOT = Path(__file__).parent.parent
 PACKAGES = ("reconciler", "connectors", "policies", "reports")
 FILES = sorted(path for package in PACKAGES for path in (ROOT / package).rglob("*.py"))
-TREES = {path: ast.parse(path.read_text("utf-8")) for path in FILES}
+TREES = {path: ast.parse(path.read_text("utf-8")) for path in FILES if "migrations" not in path.parts}  # tables, not logic
 BLANKET_ALLOWED = {"reconciler/cli.py", "reconciler/plugins.py", "reconciler/pull.py"}  # main, and the plugin edge
 
 
@@ -63,7 +63,7 @@ def test_policies_ask_tables_not_rows(path: Path) -> None:
     assert not [word for word in ("iterrows", "itertuples", "axis=1", ".fillna(", "for row in") if word in text]
 
 
-@pytest.mark.parametrize("path", FILES, ids=name)
+@pytest.mark.parametrize("path", list(TREES), ids=name)
 def test_modules_say_what_they_are_for(path: Path) -> None:
     doc = ast.get_docstring(TREES[path])
     assert doc and doc.split("\n")[0].endswith((".", ":"))
