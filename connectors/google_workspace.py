@@ -80,10 +80,10 @@ class Settings(ConnectorSettings):
     ca_file: FileRef | None = None
     products: tuple[str, ...] = ("Google-Apps", "101031", "101037", "101047", "101001", "101005", "101033", "101034")
     writer: Writer | None = None
-    extra: Mapping[str, str] = Field(default_factory=dict)
+    extra: dict[str, str] = Field(default_factory=dict)
 
 
-class QuietCredentials(service_account.Credentials):  # type: ignore[misc] # google-auth has no types
+class QuietCredentials(service_account.Credentials):
     """Service account credentials that ask nobody but the token endpoint (google-auth 2.55 looks up regions otherwise)."""
 
     def _is_regional_access_boundary_lookup_required(self) -> bool:
@@ -132,7 +132,7 @@ class _Token:
             raise Incomplete(f"{uri}: no token: {type(problem).__name__}: {problem}") from None
 
 
-class _Once(Request):  # type: ignore[misc] # google-auth has no types
+class _Once(Request):
     """google-auth's transport with a time limit."""
 
     def __call__(

@@ -82,7 +82,7 @@ class Settings(ConnectorSettings):
     client_id: str
     client_secret: SecretRef | None = None
     certificate: SecretRef | None = None
-    login_url: str = KNOWN_LOGINS[0]
+    login_url: str = "https://login.microsoftonline.com"
     graph_url: str = "https://graph.microsoft.com/v1.0"
     ca_file: FileRef | None = None
     writer: Writer | None = None
@@ -143,11 +143,10 @@ class _Token:
         settings = self._settings
         login, graph = settings.login_url.rstrip("/"), settings.graph_url
         try:
-            discover = None if login in KNOWN_LOGINS else False
             session = new_session(login, settings.ca_file)
             self._app = msal.ConfidentialClientApplication(
                 settings.client_id, client_credential=_credential(settings), authority=f"{login}/{settings.tenant}",
-                instance_discovery=discover, http_client=_Timed(session),
+                instance_discovery=False, http_client=_Timed(session),  # the configured login is asked, and nobody else
             )  # fmt: skip
             host = "/".join(graph.split("/")[:3])
             answer = self._app.acquire_token_for_client([f"{host}/.default"])

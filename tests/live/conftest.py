@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import ssl
 import subprocess
 import time
 from collections.abc import Callable, Iterator
@@ -61,7 +62,7 @@ class DomainController:
 
     def admin(self) -> ldap3.Connection:
         """A bound administrator, for the tests to change things with."""
-        tls = ldap3.Tls(validate=2, ca_certs_file=str(self.ca_file))
+        tls = ldap3.Tls(validate=ssl.CERT_REQUIRED, version=ssl.PROTOCOL_TLS_CLIENT, ca_certs_file=str(self.ca_file))
         server = ldap3.Server(self.url, get_info=ldap3.NONE, tls=tls, connect_timeout=5)
         return ldap3.Connection(server, self.administrator, PASSWORD, auto_bind=True, raise_exceptions=True, check_names=False)
 
