@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 import ssl
 import subprocess
 import time
@@ -94,18 +95,18 @@ def dc(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DomainController]:
         )
     try:
         made = DomainController(folder)
-        _wait(made, server, folder / "out")
+        _wait(server, folder / "out")
         yield made
     finally:
         os.killpg(server.pid, 15)
         server.wait(20)
 
 
-def _wait(made: DomainController, server: subprocess.Popen[bytes], out: Path) -> None:
+def _wait(server: subprocess.Popen[bytes], out: Path) -> None:
     for _ in range(150):
         try:
-            made.admin().unbind()
-        except (ldap3.core.exceptions.LDAPException, OSError):
+            socket.create_connection((ADDRESS, 636), 1).close()
+        except OSError:
             assert server.poll() is None, out.read_text()
             time.sleep(0.2)
         else:
