@@ -65,7 +65,12 @@ def test_an_expired_token_is_renewed_once() -> None:
     assert asked == [False, True]
 
 
-ELSEWHERE = ["https://evil.example/v1/x", "http://api.example.com/v1/x", "https://api.example.com@evil.example/x", "https://api.example.com:444/x"]
+ELSEWHERE = [
+    "https://evil.example/v1/x",
+    "http://api.example.com/v1/x",
+    "https://api.example.com@evil.example/x",
+    "https://api.example.com:444/x",
+]
 
 
 @pytest.mark.parametrize("url", ELSEWHERE)
@@ -74,7 +79,15 @@ def test_nobody_else_gets_the_token(url: str) -> None:
         api([]).get(url)
 
 
-@pytest.mark.parametrize(("url", "allowed"), [("http://127.0.0.1:8080", True), ("http://[::1]/", True), ("http://graph.example.com", False), ("https://graph.example.com", True)])
+@pytest.mark.parametrize(
+    ("url", "allowed"),
+    [
+        ("http://127.0.0.1:8080", True),
+        ("http://[::1]/", True),
+        ("http://graph.example.com", False),
+        ("https://graph.example.com", True),
+    ],
+)
 def test_plain_http_stays_on_this_machine(url: str, allowed: bool) -> None:
     if allowed:
         new_session(url, None).close()
@@ -84,7 +97,9 @@ def test_plain_http_stays_on_this_machine(url: str, allowed: bool) -> None:
 
 
 @pytest.mark.parametrize("name", ["REQUESTS_CA_BUNDLE", "SSL_CERT_FILE"])
-def test_the_operators_authorities_and_proxy_are_used_and_ca_file_wins(name: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Any) -> None:
+def test_the_operators_authorities_and_proxy_are_used_and_ca_file_wins(
+    name: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Any
+) -> None:
     for other in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE", "NO_PROXY", "no_proxy"):
         monkeypatch.delenv(other, raising=False)
     monkeypatch.setenv(name, "/etc/bundle.pem")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import ldap3
@@ -12,6 +13,8 @@ import pytest
 
 from connectors.active_directory import Settings, read
 from reconciler.connector import AccessRefused, Answer, Context, Ended, Identity, Incomplete, Page
+from reconciler.plausible import Band, doubts
+from reconciler.snapshots import Archive, Snapshot
 from tests.live.conftest import BASE, PASSWORD, DomainController
 
 # ldap3 leaves the socket of a connection that failed to be collected.
@@ -127,17 +130,30 @@ def test_a_base_that_is_not_there_is_no_empty_directory(estate: DomainController
         answers(settings(estate, secret(PASSWORD), bases=[f"OU=Gone,{BASE}"]))
 
 
-def test_a_lost_read_right_shows_as_a_member_nobody_lists(estate: DomainController, secret: Callable[[str], str]) -> None:
-    """The reader may not see one container any more: the listing succeeds and is short."""
-    from reconciler.snapshots import Archive
+def freeze(archive: Archive, found: list[Answer], last: Snapshot | None = None) -> Snapshot:
+    draft = archive.draft(last)
+    for answer in found:
+        if isinstance(answer, Page):
+            draft.add(answer)
+    return archive.freeze(draft, {"source": "ad"})
 
+
+def test_a_lost_read_right_answers_success_and_is_not_believed(
+    estate: DomainController, secret: Callable[[str], str], tmp_path: Path
+) -> None:
+    """The reader may not see one container any more: every page succeeds, both counts agree, and the people are not gone."""
+    archive = Archive(tmp_path / "objects")
     reader = settings(estate, secret("Read-Only-Pass1!"), username=f"reader@{'live.example'}")
-    everything = rows(answers(reader), "accounts")
+    whole = answers(reader)
+    everything = rows(whole, "accounts")
     who = next(row["sid"] for row in everything if row["login"] == "reader")
     estate.tool("dsacl", "set", f"--objectdn={OU}", f"--sddl=(D;CI;LCRPLO;;;{who})")
     try:
         short = answers(reader)
-        assert len(rows(short, "accounts")) < len(everything) - PEOPLE + 5
-        assert Archive  # the plausibility of a shorter listing is judged where last night is known
+        last = freeze(archive, whole)
+        reasons = " ".join(doubts(freeze(archive, short, last), last, Band()))
+        assert len(rows(short, "accounts")) < len(everything)
+        assert "are gone" in reasons
+        assert OU in reasons
     finally:
         estate.tool("dsacl", "set", f"--objectdn={OU}", f"--sddl=(A;CI;LCRPLO;;;{who})")

@@ -25,11 +25,18 @@ USERS = [
 ]  # fmt: skip
 LISTS: dict[str, list[dict[str, Any]]] = {
     "users": USERS,
-    "groups": [{"id": f"g{n}", "displayName": f"Group {n}", "groupTypes": ["DynamicMembership"] if n == 2 else []} for n in range(3)],
+    "groups": [
+        {"id": f"g{n}", "displayName": f"Group {n}", "groupTypes": ["DynamicMembership"] if n == 2 else []} for n in range(3)
+    ],
     "groups/g0/members": [{"@odata.type": "#microsoft.graph.user", "id": f"u{n}"} for n in range(5)],
-    "groups/g1/members": [{"@odata.type": "#microsoft.graph.group", "id": "g0"}, {"@odata.type": "#microsoft.graph.group", "id": "g1"}],
+    "groups/g1/members": [
+        {"@odata.type": "#microsoft.graph.group", "id": "g0"},
+        {"@odata.type": "#microsoft.graph.group", "id": "g1"},
+    ],
     "groups/g2/members": [{"@odata.type": "#microsoft.graph.user", "id": "u2"}],
-    "roleManagement/directory/roleDefinitions": [{"id": "r", "displayName": "Global Administrator", "templateId": "62e90394-69f5-4237-9190-012177145e10"}],
+    "roleManagement/directory/roleDefinitions": [
+        {"id": "r", "displayName": "Global Administrator", "templateId": "62e90394-69f5-4237-9190-012177145e10"}
+    ],
     "roleManagement/directory/roleAssignments": [{"id": "a", "principalId": "u3", "roleDefinitionId": "r"}],
     "roleManagement/directory/roleEligibilityScheduleInstances": [],
     "subscribedSkus": [{"skuId": "sku", "skuPartNumber": "SPE_E5"}],
@@ -48,7 +55,9 @@ class Graph:
             mock.add_callback(responses.GET, f"{GRAPH}/{path}", callback=self.answer)
         discovery = {"token_endpoint": f"{LOGIN}/oauth2/v2.0/token", "authorization_endpoint": f"{LOGIN}/a", "issuer": LOGIN}
         mock.get(f"{LOGIN}/v2.0/.well-known/openid-configuration", json=discovery)
-        self.token = mock.post(f"{LOGIN}/oauth2/v2.0/token", json={"access_token": "t", "expires_in": 3600, "token_type": "Bearer"})
+        self.token = mock.post(
+            f"{LOGIN}/oauth2/v2.0/token", json={"access_token": "t", "expires_in": 3600, "token_type": "Bearer"}
+        )
 
     def answer(self, request: Any) -> tuple[int, dict[str, str], str]:
         path, query = urlsplit(request.url).path.removeprefix("/v1.0/"), parse_qs(urlsplit(request.url).query)
@@ -83,7 +92,9 @@ def no_pause(self: Any, attempt: int, answer: Any, problem: str) -> None:
 
 
 def answers() -> list[Answer]:
-    made = Settings.model_validate({"kind": "microsoft365", "tenant": "contoso", "client_id": "c", "client_secret": "env:M365_SECRET"})
+    made = Settings.model_validate(
+        {"kind": "microsoft365", "tenant": "contoso", "client_id": "c", "client_secret": "env:M365_SECRET"}
+    )
     return list(read(made, Context("m365", datetime(2026, 11, 22, tzinfo=UTC))))
 
 
@@ -102,17 +113,32 @@ def test_reads_everybody(graph: Graph) -> None:
 
 def test_says_how_each_thing_is_held(graph: Graph) -> None:
     held = {(row["account_id"], row["entitlement_id"], row["via"]) for row in table(answers(), "grants")}
-    assert {("u0", "g0", "direct"), ("u0", "g1", "nested"), ("u2", "g2", "dynamic"), ("u3", "r", "direct"), ("u0", "sku", "inherited"), ("u1", "sku", "direct")} <= held
+    assert {
+        ("u0", "g0", "direct"),
+        ("u0", "g1", "nested"),
+        ("u2", "g2", "dynamic"),
+        ("u3", "r", "direct"),
+        ("u0", "sku", "inherited"),
+        ("u1", "sku", "direct"),
+    } <= held
     assert not [row for row in held if row[1] == "g1" and row[2] == "direct"]
 
 
 FAULTS = {
     "a server error that stays": lambda count: (503, {}, "busy"),
-    "no permission": lambda count: (403, {}, '{"error": {"code": "Authorization_RequestDenied", "message": "Insufficient privileges"}}'),
+    "no permission": lambda count: (
+        403,
+        {},
+        '{"error": {"code": "Authorization_RequestDenied", "message": "Insufficient privileges"}}',
+    ),
     "not JSON": lambda count: (200, {}, "<html>"),
     "cut in the middle": lambda count: (200, {}, '{"value": [{"id": "u'),
     "success without a list": lambda count: (200, {}, '{"error": {"code": "x"}}'),
-    "a page token that is dead for good": lambda count: (400, {}, '{"error": {"code": "Directory_ExpiredPageToken", "message": "x"}}'),
+    "a page token that is dead for good": lambda count: (
+        400,
+        {},
+        '{"error": {"code": "Directory_ExpiredPageToken", "message": "x"}}',
+    ),
     "the same page again": "again",
     "a link to another host": "elsewhere",
 }
@@ -135,7 +161,11 @@ def _one_by_one() -> Iterator[Answer]:
 
 
 def test_a_passing_fault_passes(graph: Graph) -> None:
-    once = lambda count: (429, {"Retry-After": "0.01"}, "slow down") if count == 2 else (200, {}, json.dumps({"value": USERS[2:4], "@odata.nextLink": f"{GRAPH}/users?$top=999&$skiptoken=4"}))  # noqa: E731
+    def once(count: int) -> tuple[int, dict[str, str], str]:
+        if count == 2:
+            return 429, {"Retry-After": "0.01"}, "slow down"
+        return 200, {}, json.dumps({"value": USERS[2:4], "@odata.nextLink": f"{GRAPH}/users?$top=999&$skiptoken=4"})
+
     graph.break_at["users", 1] = once
     assert len(table(answers(), "accounts")) == len(USERS)
 
@@ -175,7 +205,12 @@ def test_a_wrong_secret_is_tried_once_and_never_shown(graph: Graph) -> None:
     assert "canary" not in str(refused.value)
 
 
-ANCHORS = [("AAECAwQFBgcICQoLDA0ODw==", "03020100-0504-0706-0809-0a0b0c0d0e0f"), ("not base64!", "not base64!"), (None, None), ("YWJj", "YWJj")]
+ANCHORS = [
+    ("AAECAwQFBgcICQoLDA0ODw==", "03020100-0504-0706-0809-0a0b0c0d0e0f"),
+    ("not base64!", "not base64!"),
+    (None, None),
+    ("YWJj", "YWJj"),
+]
 
 
 @pytest.mark.parametrize(("told", "made"), ANCHORS)

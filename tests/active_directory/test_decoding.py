@@ -1,0 +1,124 @@
+"""Search entries off the wire, and Active Directory's numbers and names, without a server."""
+
+from __future__ import annotations
+
+import random
+from typing import Any
+
+import pytest
+
+from connectors._ad_accounts import account, filetime, guid, kind, parent, sid
+from connectors._ldap import Entry, decode
+from reconciler.connector import Incomplete
+
+
+def tlv(tag: int, body: bytes, long: bool) -> bytes:
+    if len(body) < 128 and not long:
+        return bytes([tag, len(body)]) + body
+    return bytes([tag, 0x84]) + len(body).to_bytes(4, "big") + body
+
+
+def message(entry: Entry, long: bool) -> bytes:
+    """A search entry as Samba (short lengths) or Windows (long ones on everything made of parts) sends it."""
+    dn, attributes = entry
+    listed = b"".join(
+        tlv(0x30, tlv(4, name.encode(), False) + tlv(0x31, b"".join(tlv(4, v, False) for v in values), long), long)
+        for name, values in attributes.items()
+    )
+    return tlv(0x30, bytes([2, 1, 7]) + tlv(0x64, tlv(4, dn.encode(), False) + tlv(0x30, listed, long), long), long)
+
+
+ENTRIES: list[Entry] = [
+    (
+        "CN=Zoë,OU=Staff,DC=x",
+        {"objectGUID": [bytes(range(16))], "member": [b"a" * n for n in (0, 1, 127, 128, 300)], "empty": []},
+    ),
+    ("CN=" + "n" * 200, {"description": [b"x" * 70000]}),
+    ("CN=nothing", {}),
+]
+DONE = bytes([0x30, 12, 2, 1, 7, 0x65, 7, 10, 1, 0, 4, 0, 4, 0])
+
+
+@pytest.mark.parametrize("long", [False, True], ids=["short lengths", "long lengths"])
+def test_entries_decode_wherever_the_stream_is_cut(long: bool) -> None:
+    stream = b"".join(message(entry, long) for entry in ENTRIES) + DONE
+    cuts = {*range(1, 700), *random.Random(3).sample(range(len(stream)), 200), len(stream) - 1}
+    for cut in sorted(c for c in cuts if c < len(stream)):
+        entries: list[Entry] = []
+        used, last = decode(stream[:cut], entries)
+        rest = stream[used:] if last is None else stream[used:cut] + stream[cut:]
+        if last is None:
+            used, last = decode(rest, entries)
+        assert (entries, last) == (ENTRIES, DONE)
+
+
+def test_what_is_no_ldap_is_refused() -> None:
+    with pytest.raises(Incomplete, match="no LDAP message"):
+        decode(b"HTTP/1.1 400 Bad Request", [])
+
+
+NEVERS = [None, 0, -1, 9223372036854775807, 9223372032559808511]
+
+
+@pytest.mark.parametrize("ticks", NEVERS)
+def test_never_has_many_forms(ticks: int | None) -> None:
+    assert filetime(ticks) is None
+
+
+def test_filetimes_keep_their_microseconds() -> None:
+    assert filetime(132_000_000_000_000_010) == 1_555_526_400_000_001
+
+
+def test_identifiers_read_as_administrators_write_them() -> None:
+    assert guid(bytes(range(16))) == "03020100-0504-0706-0908-0a0b0c0d0e0f".replace("0908", "0809")
+    assert sid(bytes.fromhex("010500000000000515000000010000000200000003000000f4010000")) == "S-1-5-21-1-2-3-500"
+
+
+@pytest.mark.parametrize(
+    ("dn", "container"),
+    [("CN=a,OU=b,DC=c", "OU=b,DC=c"), (r"CN=Smith\, John,OU=b", "OU=b"), (r"CN=x\\,DC=c", "DC=c"), ("DC=c", "")],
+)
+def test_the_container_is_what_follows_the_first_real_comma(dn: str, container: str) -> None:
+    assert parent(dn) == container
+
+
+KINDS: list[tuple[str, dict[str, list[bytes]], str, str]] = [
+    ("a person", {"objectClass": [b"top", b"person", b"user"]}, "S-1-5-21-1-2-3-1104", "person"),
+    ("the administrator", {"objectClass": [b"user"]}, "S-1-5-21-1-2-3-500", "builtin"),
+    ("a computer is a user too", {"objectClass": [b"user", b"computer"]}, "S-1-5-21-1-2-3-1105", "computer"),
+    (
+        "a managed service account",
+        {"objectClass": [b"computer", b"msDS-GroupManagedServiceAccount"]},
+        "S-1-5-21-1-2-3-1106",
+        "service",
+    ),
+    (
+        "a user with a service name",
+        {"objectClass": [b"user"], "servicePrincipalName": [b"http/x"]},
+        "S-1-5-21-1-2-3-1107",
+        "service",
+    ),
+    ("a shared mailbox", {"objectClass": [b"user"], "msExchRecipientTypeDetails": [b"4"]}, "S-1-5-21-1-2-3-1108", "shared"),
+    ("a room", {"objectClass": [b"user"], "msExchRecipientTypeDetails": [b"16"]}, "S-1-5-21-1-2-3-1109", "room"),
+    ("a contact", {"objectClass": [b"contact"]}, "", "contact"),
+]
+
+
+@pytest.mark.parametrize(("entry", "security_id", "expected"), [case[1:] for case in KINDS], ids=[case[0] for case in KINDS])
+def test_every_kind_of_account_is_told_apart(entry: Any, security_id: str, expected: str) -> None:
+    assert kind(entry, security_id or None) == expected
+
+
+STATES = [
+    ("enabled", {"userAccountControl": [b"512"]}, (True, None)),
+    ("disabled", {"userAccountControl": [b"514"]}, (False, "disabled")),
+    ("expired", {"userAccountControl": [b"512"], "accountExpires": [b"132000000000000000"]}, (False, "expired")),
+    ("locked stays enabled", {"userAccountControl": [b"512"], "lockoutTime": [b"132000000000000000"]}, (True, "locked")),
+    ("flags that may not be read", {}, (None, None)),
+]
+
+
+@pytest.mark.parametrize(("entry", "expected"), [case[1:] for case in STATES], ids=[case[0] for case in STATES])
+def test_the_state_is_what_the_directory_says(entry: Any, expected: Any) -> None:
+    row = account({"objectGUID": [bytes(16)], **entry}, "CN=a,DC=b", 1_800_000_000_000_000)
+    assert (row["enabled"], row["state_reason"]) == expected
