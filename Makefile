@@ -2,17 +2,12 @@
 PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
-DEMO   := .demo
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check fix bench live fuzz lock clean
+.PHONY: help test check fix bench live lock clean
 
 help:           ## this list
 	@grep -hE '^[a-z]+: .*##|^[a-z]+:.*  +##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/' | expand -t 10
-
-demo: $(VENV)/.runs   ## the nightly run against an embedded company, twice (about 20 seconds)
-	@echo "The nightly run, twice, one night apart, against an embedded company in $(DEMO): about 20 seconds."
-	@$(BIN)/reconciler demo $(DEMO)
 
 test: $(VENV)/.tests  ## every test that needs no root (under 3 minutes on two cores)
 	@echo "All tests that need no root: under 3 minutes on two cores."
@@ -28,8 +23,8 @@ fix: $(VENV)/.tests   ## let the formatter and the linter mend what they can
 	@$(BIN)/ruff check --fix-only -q .
 	@$(BIN)/ruff format -q .
 
-bench: $(VENV)/.bench ## measure, print, and write docs/benchmarks.md (about 30 minutes; SIZE=100000 for a short one)
-	@$(BIN)/python -m benchmarks $(if $(SIZE),--size $(SIZE))
+bench: $(VENV)/.tests ## time the engine's night on a generated company (SIZE=100000 people takes a minute)
+	@$(BIN)/python -m benchmarks $(or $(SIZE),100000)
 
 live: $(VENV)/.tests  ## against real parts, as root: a Samba domain controller, a browser, vendors' own clients
 	@$(BIN)/python -m pytest -m live tests/live
@@ -39,7 +34,7 @@ lock: $(VENV)/.tests  ## write the lock files anew from pyproject.toml (needs uv
 	uv pip compile -q pyproject.toml --extra dev --universal --generate-hashes --python-version 3.11 --no-header -o requirements-dev.lock
 
 clean:          ## remove what make has made
-	rm -rf $(VENV) $(DEMO) .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
 
 # A Python without ensurepip (some distributions split it off) still makes a venv; its own pip then fills it.
 $(VENV)/bin/python:
@@ -56,8 +51,4 @@ $(VENV)/.runs: requirements.lock pyproject.toml | $(VENV)/bin/python
 
 $(VENV)/.tests: requirements-dev.lock $(VENV)/.runs
 	@$(PIP) --require-hashes -r requirements-dev.lock
-	@touch $@
-
-$(VENV)/.bench: $(VENV)/.tests
-	@$(PIP) duckdb psutil
 	@touch $@

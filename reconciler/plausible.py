@@ -21,6 +21,7 @@ WATCHED = {
     "people": ("work_email", "last_day", "department"),
 }
 FEW = 3  # below so many rows a change is ordinary life
+MANY = 10  # cells that do not all empty in one night by themselves
 
 
 @dataclass(frozen=True)
@@ -103,5 +104,5 @@ def _emptied_columns(new: Snapshot, last: Snapshot, band: Band) -> Iterator[str]
         rows = min(new.rows(table), last.rows(table))
         for column in columns if rows >= FEW else ():
             before, now = (s.manifest["fill"][table][column] for s in (last, new))
-            if before - now > max(band.max_fill_drop, FEW / rows) or (before > 0.1 and now == 0):
+            if before - now > max(band.max_fill_drop, FEW / rows) or (before * rows >= MANY and now == 0):
                 yield f"{table}.{column} is filled in {now:.0%} of rows, {before:.0%} the night before; can the reader still read it?"

@@ -156,7 +156,7 @@ ROSTERS = [
     ("gone", None),
     ("empty", ""),
     ("cut", HEADER + "\n" + PEOPLE[0] + "\n000001,Us"),
-    ("half of the people", HEADER + "\n" + "\n".join(PEOPLE[:2]) + "\n"),
+    ("one of four people", HEADER + "\n" + PEOPLE[0] + "\n"),
 ]
 
 
@@ -214,7 +214,7 @@ def test_reports_hold_every_finding_and_run_nothing(house: House, monkeypatch: p
     night = house.night()
     paths = {Path(path).suffix: Path(path) for path in night.record.reports}
     lines = paths[".jsonl"].read_text().splitlines()
-    rows = list(csv.DictReader(paths[".csv"].open(newline="", encoding="utf-8")))
+    rows = list(csv.DictReader(paths[".csv"].read_text("utf-8").splitlines()))
     ids = {finding.id for finding in night.findings}
     assert {json.loads(line)["id"] for line in lines} == {row["id"] for row in rows} == ids
     assert not [cell for row in rows for cell in row.values() if cell.startswith(("=", "+", "-", "@"))]

@@ -1,0 +1,63 @@
+"""What the documents say is so."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from reconciler.cli import app
+from reconciler.config import load
+from reconciler.errors import ConfigError
+from reconciler.starter import starter
+
+ROOT = Path(__file__).parent.parent
+
+
+def test_the_example_configuration_loads() -> None:
+    assert set(load(ROOT / "config.example.toml").connectors) == {"hr", "ad", "m365", "google"}
+
+
+def test_a_started_configuration_loads(tmp_path: Path) -> None:
+    (tmp_path / "roster.csv").write_text(
+        "Worker ID;Worker Status;Hire Date\n1;Active;2020-01-01\n2;Gone fishing;2020-01-01\n3;Active;2020-01-01\n"
+    )
+    (tmp_path / "config.toml").write_text(starter(tmp_path / "roster.csv"))
+    settings = load(tmp_path / "config.toml").connectors["hr"].settings
+    assert (settings.columns["employee_id"], settings.delimiter, settings.statuses["active"]) == ("Worker ID", ";", ["Active"])  # type: ignore[attr-defined]
+    assert '"Gone fishing"' in (tmp_path / "config.toml").read_text()
+
+
+def test_verbs_that_the_readme_names_exist() -> None:
+    known = {(c.name or c.callback.__name__) for c in app.registered_commands if c.callback} | {
+        g.name for g in app.registered_groups
+    }
+    named = set(
+        re.findall(r"reconciler (?:-q )?([a-z]+)", (ROOT / "README.md").read_text() + (ROOT / "docs/operations.md").read_text())
+    )
+    assert named - {"run"} <= known
+
+
+MISTAKES = [
+    ("[organisation]\ntimezone = 'Europe/Londn'", "timezone"),
+    ("[connectors.hr]\nkind = 'hr_fil'", "hr_file"),
+    ("[polices.x]", "policies"),
+    ("[policies.leaver-account-enabled]\ngrce = '1h'", "grace"),
+    ("[policies.leaver-account-enabled]\ngrace = '1 day'", "36h"),
+    (
+        "[connectors.ad]\nkind='active_directory'\nurls=['ldaps://x']\nbases=['DC=x']\nusername='u'\npassword='hunter2'",
+        "env:NAME",
+    ),
+    ("[schedule]\ncron = '5 25 * * *'", "hour"),
+    ("[report]\nformats = ['pdf']", "html"),
+    ("x = ", "line 1"),
+]
+
+
+@pytest.mark.parametrize(("text", "allowed"), MISTAKES, ids=[case[1] for case in MISTAKES])
+def test_a_mistake_names_what_is_allowed_and_never_shows_a_secret(tmp_path: Path, text: str, allowed: str) -> None:
+    (tmp_path / "config.toml").write_text(text + "\n")
+    with pytest.raises(ConfigError, match=re.escape(allowed)) as refused:
+        load(tmp_path / "config.toml")
+    assert "hunter2" not in str(refused.value)
