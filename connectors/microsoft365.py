@@ -4,19 +4,16 @@ from __future__ import annotations
 
 import base64
 import json
-import threading
 import time
 import uuid
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Literal
 
-import msal
-import requests
 from pydantic import BaseModel, ConfigDict, model_validator
 
+from connectors._graph_token import Token
 from connectors._http import Api, PageExpired, Refused, new_session, pages
 from reconciler.connector import (
-    AccessRefused,
     Answer,
     AsOf,
     ConnectorSettings,
@@ -100,7 +97,7 @@ def read(settings: Settings, context: Context) -> Iterator[Answer]:
     api = Api(
         settings.graph_url,
         new_session(settings.graph_url, settings.ca_file),
-        _Token(settings),
+        Token(settings),
         time.monotonic() + context.deadline_seconds,
         expired=_expired,
     )
@@ -123,68 +120,6 @@ def _expired(status: int, reason: str) -> bool:
     return status in (400, 410) and any(
         word in reason for word in ("ExpiredPageToken", "InvalidPageToken", "resyncRequired", "syncStateNotFound")
     )
-
-
-class _Token:
-    """The bearer token, fetched once and shared by every chain; a refused identity is not tried a second time."""
-
-    def __init__(self, settings: Settings) -> None:
-        self._settings, self._lock = settings, threading.Lock()
-        self._app: Any = None
-        self._header: str | None = None
-
-    def __call__(self, renew: bool) -> str:
-        with self._lock:
-            if self._header is None or renew:
-                self._header = f"Bearer {self._fetch()}"
-            return self._header
-
-    def _fetch(self) -> str:
-        settings = self._settings
-        login, graph = settings.login_url.rstrip("/"), settings.graph_url
-        try:
-            session = new_session(login, settings.ca_file)
-            self._app = msal.ConfidentialClientApplication(
-                settings.client_id, client_credential=_credential(settings), authority=f"{login}/{settings.tenant}",
-                instance_discovery=False, http_client=_Timed(session),  # the configured login is asked, and nobody else
-            )  # fmt: skip
-            host = "/".join(graph.split("/")[:3])
-            answer = self._app.acquire_token_for_client([f"{host}/.default"])
-        except (requests.RequestException, OSError, msal.exceptions.MsalError) as problem:
-            raise Incomplete(f"{login}: no token: {type(problem).__name__}: {problem}") from None
-        except ValueError as problem:  # msal's word for a tenant that is not there
-            raise AccessRefused(f"{login}: tenant {settings.tenant}: {problem}") from None
-        if "access_token" not in answer:
-            told = (answer.get("error_description") or answer.get("error") or "").splitlines()[0]
-            raise AccessRefused(
-                f"{login}: refused client {settings.client_id}: {told}; renew the secret or certificate in the app registration"
-            )
-        token: str = answer["access_token"]
-        return token
-
-
-class _Timed:
-    """msal's HTTP client with time limits."""
-
-    def __init__(self, session: requests.Session) -> None:
-        self._session = session
-
-    def get(self, url: str, **words: Any) -> requests.Response:
-        return self._session.get(url, **{"timeout": 30, **words})
-
-    def post(self, url: str, **words: Any) -> requests.Response:
-        return self._session.post(url, **{"timeout": 30, **words})
-
-    def close(self) -> None:
-        self._session.close()
-
-
-def _credential(settings: Settings) -> Any:
-    if settings.client_secret is not None:
-        return settings.client_secret.reveal()
-    assert settings.certificate is not None  # noqa: S101 - one of the two is there, the settings see to it
-    pem = settings.certificate.reveal()
-    return {"private_key": pem, "public_certificate": pem}
 
 
 class _Reading:

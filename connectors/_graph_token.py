@@ -1,0 +1,94 @@
+"""The token for Graph: one client, one attempt, shared by every reading chain."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+from typing import Any, Protocol
+
+import msal
+import requests
+
+from connectors._http import new_session
+from reconciler.connector import AccessRefused, Incomplete, Secret
+
+
+class Client(Protocol):
+    """What the settings of a tenant say about the application that reads it."""
+
+    @property
+    def tenant(self) -> str: ...
+    @property
+    def client_id(self) -> str: ...
+    @property
+    def client_secret(self) -> Secret | None: ...
+    @property
+    def certificate(self) -> Secret | None: ...
+    @property
+    def login_url(self) -> str: ...
+    @property
+    def graph_url(self) -> str: ...
+    @property
+    def ca_file(self) -> Path | None: ...
+
+
+class Token:
+    """The bearer token, fetched once and shared by every chain; a refused identity is not tried a second time."""
+
+    def __init__(self, settings: Client) -> None:
+        self._settings, self._lock = settings, threading.Lock()
+        self._app: Any = None
+        self._header: str | None = None
+
+    def __call__(self, renew: bool) -> str:
+        with self._lock:
+            if self._header is None or renew:
+                self._header = f"Bearer {self._fetch()}"
+            return self._header
+
+    def _fetch(self) -> str:
+        settings = self._settings
+        login, graph = settings.login_url.rstrip("/"), settings.graph_url
+        try:
+            session = new_session(login, settings.ca_file)
+            self._app = msal.ConfidentialClientApplication(
+                settings.client_id, client_credential=_credential(settings), authority=f"{login}/{settings.tenant}",
+                instance_discovery=False, http_client=_Timed(session),  # the configured login is asked, and nobody else
+            )  # fmt: skip
+            host = "/".join(graph.split("/")[:3])
+            answer = self._app.acquire_token_for_client([f"{host}/.default"])
+        except (requests.RequestException, OSError, msal.exceptions.MsalError) as problem:
+            raise Incomplete(f"{login}: no token: {type(problem).__name__}: {problem}") from None
+        except ValueError as problem:  # msal's word for a tenant that is not there
+            raise AccessRefused(f"{login}: tenant {settings.tenant}: {problem}") from None
+        if "access_token" not in answer:
+            told = (answer.get("error_description") or answer.get("error") or "").splitlines()[0]
+            raise AccessRefused(
+                f"{login}: refused client {settings.client_id}: {told}; renew the secret or certificate in the app registration"
+            )
+        token: str = answer["access_token"]
+        return token
+
+
+class _Timed:
+    """msal's HTTP client with time limits."""
+
+    def __init__(self, session: requests.Session) -> None:
+        self._session = session
+
+    def get(self, url: str, **words: Any) -> requests.Response:
+        return self._session.get(url, **{"timeout": 30, **words})
+
+    def post(self, url: str, **words: Any) -> requests.Response:
+        return self._session.post(url, **{"timeout": 30, **words})
+
+    def close(self) -> None:
+        self._session.close()
+
+
+def _credential(settings: Client) -> Any:
+    if settings.client_secret is not None:
+        return settings.client_secret.reveal()
+    assert settings.certificate is not None  # noqa: S101 - one of the two is there, the settings see to it
+    pem = settings.certificate.reveal()
+    return {"private_key": pem, "public_certificate": pem}
