@@ -36,6 +36,7 @@ REMEDIES = {
     "remove-licence": "remove the licence", "revoke-sessions": "revoke its sessions", "set-attribute": "correct the attribute",
 }  # fmt: skip
 
+_VERBATIM = ("found", "allowed", "logins")
 _VALUES = {
     "via": {"direct": "directly", "nested": "through another group", "dynamic": "by a dynamic rule", "inherited": "inherited from a group",
             "primary": "as primary group", "eligible": "may activate it"},
@@ -53,6 +54,15 @@ def facts(evidence: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
             yield title(name), word(value, name)
 
 
+def plain_facts(evidence: Mapping[str, Any]) -> Iterator[str]:
+    """Evidence as "name: value" in the contract's names, for tables that are read by programs too; what was not told is left out."""
+    for name, value in evidence.items():
+        if isinstance(value, Mapping):
+            yield from (f"{name}.{part}: {_pair(told)}" for part, told in value.items() if told is not None)
+        elif value is not None:
+            yield f"{name}: {word(value) if isinstance(value, bool) else value}"
+
+
 def title(name: str) -> str:
     """A field's name as people say it."""
     return NAMES.get(name, visible(name).replace("_", " "))
@@ -65,6 +75,8 @@ def word(value: Any, name: str = "") -> str:
     if isinstance(value, (list, tuple)):
         return ", ".join(word(part) for part in value)
     text = str(value)
+    if name in _VERBATIM:
+        return visible(text)
     return _day(text) or _VALUES.get(name, {}).get(text) or visible(text)
 
 

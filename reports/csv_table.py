@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 
 from reconciler.model import Finding, Night, instant_text
 from reports._text import visible
-from reports._words import facts
+from reports._words import plain_facts
 
 NAME = "csv"
 SUFFIX = ".csv"
@@ -51,7 +51,7 @@ def _cells(finding: Finding) -> Iterator[str | None]:
     yield from (account.id, account.login, account.name) if account else ("", "", "")
     yield from (held.id, held.name, held.kind) if held else ("", "", "")
     yield finding.summary
-    yield "; ".join(f"{name}: {value}" for name, value in facts(finding.evidence))
+    yield "; ".join(plain_facts(finding.evidence))
     yield from (instant_text(finding.first_seen), instant_text(finding.last_seen), instant_text(finding.due))
     yield from (str(waiver.get("until", "")), str(waiver.get("reason", "")))
     yield ", ".join(finding.remedies)
