@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
-from typing import Any
 
-# Controls, and the marks that turn or hide text: bidi overrides and isolates, zero-width characters, line separators.
+# Controls, halves of surrogate pairs, marks that turn or hide text (bidi overrides and isolates, zero-width characters,
+# fillers, tags) and the two line separators that are no controls: Unicode 16, general categories Cc, Cf, Cs, Zl, Zp.
+# The joiners U+200C and U+200D are letters' business in scripts from Arabic to Myanmar, and stay there.
 _UNSEEN = re.compile(
-    "[\x00-\x1f\x7f-\x9f\u00ad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\U000e0000-\U000e007f]"
+    "[\x00-\x1f\x7f-\x9f\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f"
+    "\u3164\ud800-\udfff\ufeff\uffa0\ufff9-\ufffc\U0001d173-\U0001d17a\U000e0000-\U000e007f]"
+    "|(?<![\u0600-\u109f])[\u200c\u200d]"
 )
 
 
@@ -17,21 +19,17 @@ def visible(text: str) -> str:
     return _UNSEEN.sub(lambda found: f"\\u{{{ord(found[0]):04X}}}", text)
 
 
-def facts(evidence: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    """Evidence as (name, value) in words; what the source did not tell is left out."""
-    for name, value in evidence.items():
-        if isinstance(value, Mapping):
-            yield from ((f"{part.replace('_', ' ')}", _pair(told)) for part, told in value.items())
-        elif value is not None:
-            yield name.replace("_", " "), word(value)
+def escaped(json_text: str) -> str:
+    """JSON text with every unseen character as its \\uXXXX escape: visible, and yet the same value when read."""
+    return _UNSEEN.sub(_json_escape, json_text)
 
 
-def _pair(told: Any) -> str:
-    return f"HR: {word(told.get('hr'))}; account: {word(told.get('account'))}" if isinstance(told, Mapping) else word(told)
+def _json_escape(found: re.Match[str]) -> str:
+    units = found[0].encode("utf-16-be", "surrogatepass")
+    return "".join(f"\\u{units[at]:02x}{units[at + 1]:02x}" for at in range(0, len(units), 2))
 
 
-def word(value: Any) -> str:
-    """A fact as people write it."""
-    return (
-        {True: "yes", False: "no", None: "not told"}[value] if value is None or isinstance(value, bool) else visible(str(value))
-    )
+def brief(text: str, longest: int = 160) -> str:
+    """The visible text, cut with an ellipsis where it would not fit a line or two."""
+    shown = visible(text)
+    return shown if len(shown) <= longest else shown[: longest - 1] + "…"

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections.abc import Iterable, Iterator
 
 from reconciler.model import Finding, Night, instant_text
-from reports._text import facts, visible
+from reports._text import visible
+from reports._words import plain_facts
 
 NAME = "csv"
 SUFFIX = ".csv"
@@ -15,20 +17,21 @@ SUFFIX = ".csv"
 COLUMNS = (
     "id", "severity", "state", "policy", "source", "person_id", "person_name", "person_status", "account_id", "login",
     "account_name", "entitlement_id", "entitlement_name", "entitlement_kind", "summary", "evidence", "first_seen",
-    "last_seen", "due", "waived_until", "remedies",
+    "last_seen", "due", "waived_until", "waiver_reason", "remedies",
 )  # fmt: skip
 
-# What makes a spreadsheet read a cell as a formula (OWASP, CSV injection), and the same signs in full width.
-_FORMULA = ("=", "+", "-", "@", "\t", "\r", "＝", "＋", "－", "＠")
+# What makes a spreadsheet read a cell as a formula (OWASP, CSV injection), and the same signs in full width: at the
+# start of a cell, and after a semicolon, which starts one where the spreadsheet's language separates by semicolons.
+_FORMULA = re.compile("(^|;)([ \n\"']*)(?=[=+\\-@\t\r＝＋－＠])")
 
 
 def safe(text: str) -> str:
     """A cell that stays text: a leading formula sign gets an apostrophe, unseen characters are shown."""
-    return ("'" if text.lstrip(" \n").startswith(_FORMULA) else "") + visible(text)
+    return visible(_FORMULA.sub(r"\1\2'", text))
 
 
 def render(night: Night) -> bytes:
-    """One row per finding of the night."""
+    """One row per finding of the night, resolved ones included, in the night's order."""
     return sheet(night.findings)
 
 
@@ -42,13 +45,13 @@ def sheet(findings: Iterable[Finding]) -> bytes:
 
 
 def _cells(finding: Finding) -> Iterator[str | None]:
-    person, account, held = finding.person, finding.account, finding.entitlement
+    person, account, held, waiver = finding.person, finding.account, finding.entitlement, finding.waiver or {}
     yield from (finding.id, finding.severity, finding.state, finding.policy, finding.source)
     yield from (person.id, person.name, person.status) if person else ("", "", "")
     yield from (account.id, account.login, account.name) if account else ("", "", "")
     yield from (held.id, held.name, held.kind) if held else ("", "", "")
     yield finding.summary
-    yield "; ".join(f"{name}: {value}" for name, value in facts(finding.evidence))
+    yield "; ".join(plain_facts(finding.evidence))
     yield from (instant_text(finding.first_seen), instant_text(finding.last_seen), instant_text(finding.due))
-    yield str(finding.waiver["until"]) if finding.waiver else ""
+    yield from (str(waiver.get("until", "")), str(waiver.get("reason", "")))
     yield ", ".join(finding.remedies)

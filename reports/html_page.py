@@ -15,7 +15,8 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from reconciler.model import SEVERITIES, Finding, Night, RunRecord, SourceReport
-from reports._text import facts, visible
+from reports._text import visible
+from reports._words import facts
 
 NAME = "html"
 SUFFIX = ".html"

@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 
 from reconciler.model import Night
+from reports._text import escaped
 
 NAME = "jsonl"
 SUFFIX = ".jsonl"
 
 
 def render(night: Night) -> bytes:
-    """Every finding of the night, in the order of the report; UTF-8, control characters escaped by JSON itself."""
-    return "".join(json.dumps(finding.to_json(), ensure_ascii=True) + "\n" for finding in night.findings).encode()
+    """Every finding of the night, resolved ones included, in the night's order; UTF-8, unseen characters as \\uXXXX."""
+    return "".join(escaped(json.dumps(finding.to_json(), ensure_ascii=False)) + "\n" for finding in night.findings).encode()
