@@ -138,7 +138,7 @@ def _trend_svg(night: Night) -> Markup:
                 f'<rect class="b-{severity}" x="{number * step + 2:.1f}" y="{level:.1f}" width="{step - 4:.1f}" height="{tall:.1f}"/>'
             )
     last, first = nights[-1], nights[0]
-    text = f"Active findings over {len(nights)} nights: {sum(first['counts'].values())} on {first['night']}, {sum(last['counts'].values())} on {last['night']}."
+    text = f"Active findings over {_count(len(nights), 'night')}: {sum(first['counts'].values())} on {first['night']}, {sum(last['counts'].values())} on {last['night']}."
     return Markup(f'<svg viewBox="0 0 {width} {height + 22}" role="img" aria-labelledby="trend-title trend-desc"><title id="trend-title">Trend</title><desc id="trend-desc">{text}</desc>{"".join(bars)}<text x="2" y="{height + 16}">{first["night"]}</text><text x="{width - 2}" y="{height + 16}" text-anchor="end">{last["night"]}</text></svg><p>{text}</p>')  # fmt: skip
 
 
