@@ -1,0 +1,141 @@
+"""What else the Admin SDK tells of a customer: roles, organisational units, devices, domains, custom schemas."""
+
+from __future__ import annotations
+
+from reconciler.sandbox.google import Json
+from reconciler.sandbox.google_call import Call, Refusal, not_found
+from reconciler.sandbox.google_pages import Listing, page, tagged
+
+CREATED = "2015-03-02T10:00:00.000Z"
+_WIPED = {"admin_remote_wipe": "WIPING", "admin_account_wipe": "ACCOUNT_WIPING", "approve": "APPROVED", "block": "BLOCKED"}
+
+
+def customer(call: Call) -> Json:
+    call.own_customer("customerKey")
+    us = call.customer
+    shown = {"kind": "admin#directory#customer", "id": us.id, "customerDomain": us.domain, "alternateEmail": f"it@{us.domain}"}
+    return tagged(shown | {"language": "en", "customerCreationTime": CREATED, "postalAddress": {"countryCode": "GB"}})
+
+
+def domains(call: Call) -> Json:
+    call.own_customer("customer")
+    shown = [
+        {"kind": "admin#directory#domain", "domainName": name, "isPrimary": name == call.customer.domain, "verified": True}
+        for name in call.customer.domains
+    ]
+    return {"kind": "admin#directory#domains", "domains": [tagged(row) | {"creationTime": "1425290400000"} for row in shown]}
+
+
+# --- roles ------------------------------------------------------------------------------------------------------
+
+
+def roles(call: Call) -> Listing:
+    call.own_customer("customer")
+    return page(call, "items", list(call.customer.roles.values()), 100, 100)
+
+
+def role(call: Call) -> Json:
+    call.own_customer("customer")
+    if call.path["roleId"] not in call.customer.roles:
+        raise not_found("roleId")
+    return tagged(call.customer.roles[call.path["roleId"]])
+
+
+def assignments(call: Call) -> Listing:
+    call.own_customer("customer")
+    rows = list(call.customer.role_assignments.values())
+    if "userKey" in call.query:
+        rows = [row for row in rows if row["assignedTo"] == call.user()["id"]]
+    if "roleId" in call.query:
+        rows = [row for row in rows if row["roleId"] == call.query["roleId"]]
+    return page(call, "items", rows, 200, 200)
+
+
+def assignment(call: Call) -> Json:
+    call.own_customer("customer")
+    found = call.customer.role_assignments.get(call.path["roleAssignmentId"])
+    if found is None:
+        raise not_found("roleAssignmentId")
+    return tagged(found)
+
+
+def assigned(call: Call) -> Json:
+    call.own_customer("customer")
+    role_id, holder = str(call.body.get("roleId", "")), call.body.get("assignedTo", "")
+    if role_id not in call.customer.roles:
+        raise not_found("roleId")
+    if holder not in call.customer.users and holder not in call.customer.groups:
+        raise not_found("assignedTo")
+    return tagged(call.customer.role_assignments[call.customer.assign(role_id, holder, call.body.get("orgUnitId"))])
+
+
+def unassigned(call: Call) -> None:
+    del call.customer.role_assignments[assignment(call)["roleAssignmentId"]]
+
+
+# --- organisational units, devices, schemas -----------------------------------------------------------------------
+
+
+def units(call: Call) -> Json:
+    """Every unit below the path with type=all, only its children otherwise; never in pages."""
+    call.own_customer("customerId")
+    above = "/" + call.query.get("orgUnitPath", "").strip("/")
+    below = [u for path, u in call.customer.org_units.items() if path != above and path.startswith(above.rstrip("/") + "/")]
+    if call.query.get("type", "children") == "children":
+        below = [unit for unit in below if unit["parentOrgUnitPath"] == above]
+    return {"kind": "admin#directory#orgUnits"} | ({"organizationUnits": [tagged(unit) for unit in below]} if below else {})
+
+
+def unit(call: Call) -> Json:
+    call.own_customer("customerId")
+    found = call.customer.org_units.get("/" + call.path["orgUnitPath"].strip("/"))
+    if found is None:
+        raise Refusal(404, "notFound", "Org unit not found")
+    return tagged(found)
+
+
+def devices(call: Call) -> Listing:
+    call.own_customer("customerId")
+    return page(call, "mobiledevices", list(call.customer.devices.values()), 100, 100)
+
+
+def device(call: Call) -> Json:
+    call.own_customer("customerId")
+    if call.path["resourceId"] not in call.customer.devices:
+        raise not_found("resourceId")
+    return tagged(call.customer.devices[call.path["resourceId"]])
+
+
+def device_acted(call: Call) -> None:
+    word = call.body.get("action", "")
+    if word not in _WIPED:
+        raise Refusal(400, "invalid", "Invalid Input: action")
+    call.customer.devices[call.path["resourceId"]] = {**device(call), "status": _WIPED[word]}
+
+
+def device_deleted(call: Call) -> None:
+    del call.customer.devices[device(call)["resourceId"]]
+
+
+def schemas(call: Call) -> Json:
+    call.own_customer("customerId")
+    shown = [tagged(one) for one in call.customer.schemas.values()]
+    return {"kind": "admin#directory#schemas"} | ({"schemas": shown} if shown else {})
+
+
+def schema(call: Call) -> Json:
+    call.own_customer("customerId")
+    key = call.path["schemaKey"]
+    for one in call.customer.schemas.values():
+        if key in (one["schemaId"], one["schemaName"]):
+            return tagged(one)
+    raise not_found("schemaKey")
+
+
+HANDLERS = {
+    "customers.get": customer, "domains.list": domains, "roles.list": roles, "roles.get": role,
+    "roleAssignments.list": assignments, "roleAssignments.get": assignment, "roleAssignments.insert": assigned,
+    "roleAssignments.delete": unassigned, "orgunits.list": units, "orgunits.get": unit,
+    "mobiledevices.list": devices, "mobiledevices.get": device, "mobiledevices.action": device_acted,
+    "mobiledevices.delete": device_deleted, "schemas.list": schemas, "schemas.get": schema,
+}  # fmt: skip

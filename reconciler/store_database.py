@@ -1,0 +1,149 @@
+"""An open database: private files, tables up to date, whole transactions. SQLite unless a URL says otherwise."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+from alembic import command
+from alembic.config import Config as Alembic
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+
+from reconciler.errors import ReconcilerError, UsageError
+from reconciler.snapshots import private_folder
+
+BUSY = 60  # seconds to wait for another process that writes
+_ONE_WRITER = 7_230_114_902  # PostgreSQL advisory lock: any number that no other program takes
+
+
+class Database:
+    """Reads and writes of one database; what a write began is stored whole or not at all."""
+
+    def __init__(self, engine: sa.Engine) -> None:
+        self.engine = engine
+
+    @contextmanager
+    def reading(self) -> Iterator[sa.Connection]:
+        """One consistent view; raises ReconcilerError when the database fails."""
+        with self._told("read"), self.engine.connect() as connection:
+            yield connection
+
+    @contextmanager
+    def writing(self) -> Iterator[sa.Connection]:
+        """One transaction, one writer at a time; raises ReconcilerError, with nothing stored, when the database fails."""
+        with self._told("written; nothing of this was stored"), self.engine.execution_options(write=True).begin() as connection:
+            if not self.is_sqlite:
+                connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_ONE_WRITER)))
+            yield connection
+
+    @property
+    def is_sqlite(self) -> bool:
+        return self.engine.dialect.name == "sqlite"
+
+    @property
+    def shown(self) -> str:
+        """The URL without its password."""
+        return self.engine.url.render_as_string(hide_password=True)
+
+    @contextmanager
+    def _told(self, done: str) -> Iterator[None]:
+        try:
+            yield
+        except sa.exc.DBAPIError as problem:
+            raise ReconcilerError(f"the database {self.shown} could not be {done}: {_first_line(problem.orig)}") from problem
+
+    def close(self) -> None:
+        self.engine.dispose()
+
+
+def connect(url: str) -> sa.Engine:
+    """Open a database, made or brought up to date if need be; raises UsageError when that cannot be done."""
+    try:
+        engine = _engine(sa.make_url(url))
+    except (sa.exc.ArgumentError, ModuleNotFoundError, OSError) as problem:
+        raise UsageError(f"the database {_without_password(url)} cannot be opened: {_first_line(problem)}") from None
+    try:
+        _bring_up_to_date(Database(engine))
+    except ReconcilerError as problem:
+        engine.dispose()
+        raise UsageError(str(problem)) from problem
+    return engine
+
+
+def _without_password(url: str) -> str:
+    try:
+        return sa.make_url(url).render_as_string(hide_password=True)
+    except sa.exc.ArgumentError:
+        return "of [state] database"  # not a URL: it may hold anything
+
+
+def _first_line(problem: object) -> str:
+    return next(iter(str(problem).splitlines()), type(problem).__name__)
+
+
+def _engine(url: sa.URL) -> sa.Engine:
+    if url.get_backend_name() != "sqlite":
+        return sa.create_engine(url, hide_parameters=True)  # what is stored about people stays out of errors
+    _make_private(Path(url.database or ""))
+    engine = sa.create_engine(url, hide_parameters=True, connect_args={"timeout": BUSY})
+    sa.event.listen(engine, "connect", _prepare_sqlite)
+    sa.event.listen(engine, "begin", _begin_sqlite)
+    return engine
+
+
+def _make_private(path: Path) -> None:
+    """Make the file before SQLite does: its -wal and -shm copy the mode. Refuses what is a link or no file.
+
+    A file that is there is not opened here: closing it would drop the locks that this process holds on it
+    (sqlite.org/howtocorrupt.html, 2.2).
+    """
+    private_folder(path.parent)
+    if not os.path.lexists(path):
+        os.close(os.open(path, os.O_CREAT | os.O_RDWR | os.O_NOFOLLOW, 0o600))
+    for file in (path, *(path.with_name(path.name + end) for end in ("-wal", "-shm"))):
+        mode = file.lstat().st_mode if os.path.lexists(file) else stat.S_IFREG
+        if not stat.S_ISREG(mode):
+            raise OSError(f"{file} is a link or no file; name the file itself")
+        if mode & 0o077:
+            file.chmod(0o600)
+
+
+def _prepare_sqlite(connection: Any, _record: Any) -> None:
+    connection.isolation_level = None  # transactions begin where SQLAlchemy says, so that migrations are whole too
+    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "secure_delete=ON"):
+        connection.execute(f"PRAGMA {pragma}")
+
+
+def _begin_sqlite(connection: sa.Connection) -> None:
+    """A writer asks for the lock at once: one that had read first would be refused instead of waiting its turn."""
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if connection.get_execution_options().get("write") else "BEGIN")
+
+
+def _bring_up_to_date(database: Database) -> None:
+    """Run missing migrations in one transaction; raises UsageError for a database newer than this program."""
+    alembic = Alembic()
+    alembic.set_main_option("script_location", "reconciler:migrations")
+    alembic.set_main_option("path_separator", "os")
+    scripts = ScriptDirectory.from_config(alembic)
+    with database.reading() as connection:
+        stands = _version(connection, scripts)
+    if stands == scripts.get_current_head():
+        return
+    with database.writing() as connection:
+        if _version(connection, scripts) != scripts.get_current_head():  # another process may have been quicker
+            alembic.attributes["connection"] = connection
+            command.upgrade(alembic, "head")
+
+
+def _version(connection: sa.Connection, scripts: ScriptDirectory) -> str | None:
+    stands = MigrationContext.configure(connection).get_current_revision()
+    if stands is not None and stands not in {script.revision for script in scripts.walk_revisions()}:
+        head = scripts.get_current_head()
+        raise UsageError(f"the database is newer (version {stands}) than this program (version {head}); update reconciler")
+    return stands
