@@ -95,12 +95,12 @@ class Customer:
     def put_user(self, shown: Json) -> str:
         """Add a user, or put another object in the place of the one with its id; returns the id."""
         with self.lock:
-            here = shown["id"]
+            here = str(shown["id"])
             for mail in _mails(self._users.get(here, {})):
                 self._by_mail.pop(mail, None)
             self._users[here] = {**shown, "customerId": self.id}
-            self._by_mail |= dict.fromkeys(_mails(shown), here)
-            return str(here)
+            self._by_mail |= {mail: here for mail in _mails(shown)}
+            return here
 
     def change_user(self, key: str, **told: Any) -> None:
         """Set fields of a user; None takes a field away. A new primary address keeps the old one as an alias."""
