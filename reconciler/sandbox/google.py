@@ -99,7 +99,7 @@ class Customer:
             for mail in _mails(self._users.get(here, {})):
                 self._by_mail.pop(mail, None)
             self._users[here] = {**shown, "customerId": self.id}
-            self._by_mail |= {mail: here for mail in _mails(shown)}
+            self._by_mail.update(dict.fromkeys(_mails(shown), here))
             return here
 
     def change_user(self, key: str, **told: Any) -> None:
