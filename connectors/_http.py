@@ -31,6 +31,10 @@ class Refused(AccessRefused):
     """The server said no to this one path; an optional area may go without it."""
 
 
+class NotThere(Incomplete):
+    """The server has nothing by that name."""
+
+
 class PageExpired(Incomplete):
     """The listing's next page is no longer to be had; the listing must begin again."""
 
@@ -135,7 +139,7 @@ class Api:
         if self.expired(status, reason):
             raise PageExpired(f"{_shown(answer.url)}: {problem}")
         if not self.passing(status, reason):
-            kind = Refused if status in (401, 403) else Incomplete
+            kind = {401: Refused, 403: Refused, 404: NotThere}.get(status, Incomplete)
             raise kind(f"{_shown(answer.url)}: {problem}")
 
     def _pause(self, attempt: int, answer: requests.Response | None, problem: str) -> None:

@@ -201,6 +201,7 @@ def report(
     run_id: Annotated[str | None, typer.Argument(metavar="RUN")] = None,
     formats: Annotated[str | None, typer.Option(help="html,csv,jsonl; default as configured.")] = None,
     out: Annotated[Path | None, typer.Option(help="The folder to write to.")] = None,
+    redact: Annotated[bool, typer.Option("--redact", help="Initials and hashed ids instead of names.")] = False,
 ) -> None:
     """Render any stored run."""
     from reconciler.config import load
@@ -211,7 +212,7 @@ def report(
     wanted = formats.split(",") if formats else list(config.report.formats)
     _closed("--formats", wanted, tuple(known()))
     with _stored(run_id) as night:
-        for path in render(night, wanted, out or config.report.dir):
+        for path in render(night, wanted, out or config.report.dir, redact=redact):
             print(path)
 
 
@@ -237,7 +238,7 @@ def _last_run(config: Any) -> datetime | None:
 
     with opened(config.state.url(config.base)) as store:
         found = store.night_of()
-    return found[0].as_of if found else None
+    return found[0].started if found else None
 
 
 @policies_app.command("list")

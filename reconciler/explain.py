@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from reconciler.answers import Unread
+from reconciler.answers import Answered, Unread
 from reconciler.config import Config
 from reconciler.errors import UsageError
 from reconciler.estate import Estate
@@ -20,7 +20,7 @@ from reconciler.model import Finding, instant_text
 from reconciler.nights import load
 from reconciler.pull import Pulled, Source, reuse
 from reconciler.roster import Roster, normal
-from reconciler.run import archive_of, night_of, questions, tonight
+from reconciler.run import archive_of, night_of, questions, tonight, unread
 from reconciler.store import Store
 
 
@@ -30,7 +30,8 @@ def explanation(config: Config, store: Store, who: str) -> dict[str, Any]:
     Raises UsageError when nobody and nothing is called so.
     """
     night = night_of(config, store, None)
-    estate = _stored_estate(config, store, night.record.as_of)
+    pulled = _stored_answers(config, store)
+    estate = tonight(config, store, pulled, [], night.record.as_of)
     people, rows = _named(estate, who)
     if not people and not len(rows):
         raise UsageError(f"the last run knows nobody and no account called {who!r}; give a person's id, an e-mail or a login")
@@ -44,7 +45,7 @@ def explanation(config: Config, store: Store, who: str) -> dict[str, Any]:
         "as_of": instant_text(night.record.as_of),
         "people": [_person(estate.roster, p) for p in people] if estate.roster else [],
         "accounts": [{**match.to_json(), **_facts(estate, int(row))} for match, row in zip(matches, rows, strict=True)],
-        "answers": list(_answers(config, estate, rows, concerned)),
+        "answers": list(_answers(config, estate, unread(config, pulled), rows, concerned)),
         "findings": [f.to_json() for f in concerned],
         "history": {
             f.id: [{"run": e.run, "as_of": instant_text(e.as_of), "state": e.state} for e in store.events_of(f.id)]
@@ -53,14 +54,15 @@ def explanation(config: Config, store: Store, who: str) -> dict[str, Any]:
     }
 
 
-def _stored_estate(config: Config, store: Store, now: Any) -> Estate:
+def _stored_answers(config: Config, store: Store) -> dict[str, Pulled]:
+    """What the last run was made from; a source that it had not read is missing here too."""
     archive, found = archive_of(config), store.night_of()
     shas = load(archive, found[1]).snapshots if found else {}
     pulled: dict[str, Pulled] = {}
     for name, connector in config.connectors.items():
         last = archive.open(shas[name]) if name in shas else None
         pulled[name] = reuse(Source(name, connector.kind, connector.settings, last))
-    return tonight(config, store, pulled, [], now)
+    return pulled
 
 
 def _named(estate: Estate, who: str) -> tuple[list[int], np.ndarray[Any, Any]]:
@@ -119,19 +121,32 @@ def _plain(value: Any) -> Any:
 
 
 def _answers(
-    config: Config, estate: Estate, rows: Sequence[int] | np.ndarray[Any, Any], concerned: Sequence[Finding]
+    config: Config, estate: Estate, missing: Unread, rows: Sequence[int] | np.ndarray[Any, Any], concerned: Sequence[Finding]
 ) -> Iterator[dict[str, Any]]:
-    """Each policy's answer: found, cannot be decided, or clear."""
-    mine = {
-        (estate.accounts.column("source")[int(r)].as_py(), estate.accounts.column("account_id")[int(r)].as_py()) for r in rows
-    }
+    """Each policy's answer: found, undecided, not assessed (on some source, with the reasons), or clear."""
+    mine = {tuple(estate.accounts.column(name)[int(r)].as_py() for name in ("source", "account_id")) for r in rows}
     found = {f.policy for f in concerned if f.state in ("new", "open", "reopened", "waived")}
-    for policy, answer in evaluate(questions(config), estate, Unread()).answered.items():
-        unsure = set()
-        if "account_id" in answer.view.subject and len(answer.undecided):
-            columns = (answer.view.pick(name, answer.undecided).to_pylist() for name in ("source", "account_id"))
-            unsure = set(zip(*columns, strict=True)) & mine
-        yield {"policy": policy, "answer": "found" if policy in found else "undecided" if unsure else "clear"}
+    answers = evaluate(questions(config), estate, missing)
+    for asked in questions(config):
+        policy, answer = asked.policy.id, answers.answered.get(asked.policy.id)
+        gaps = [f"{gap.source}: {gap.reason}" for gap in answers.not_assessed if gap.policy == policy]
+        word = (
+            "found"
+            if policy in found
+            else "undecided"
+            if answer and _unsure(answer) & mine
+            else "not assessed"
+            if gaps
+            else "clear"
+        )
+        yield {"policy": policy, "answer": word, "reasons": gaps}
+
+
+def _unsure(answer: Answered) -> set[tuple[Any, ...]]:
+    """The accounts, as (source, id), that a policy could not decide about."""
+    if "account_id" not in answer.view.subject or not len(answer.undecided):
+        return set()
+    return set(zip(*(answer.view.pick(name, answer.undecided).to_pylist() for name in ("source", "account_id")), strict=True))
 
 
 def in_words(told: Mapping[str, Any]) -> str:
@@ -151,7 +166,7 @@ def in_words(told: Mapping[str, Any]) -> str:
         lines += [f"    {e['field']:12} {e['value'] or '-'}: {e['level']}" for e in account["evidence"]]
         lines.append("    " + ", ".join(f"{k} {v}" for k, v in account["facts"].items() if v is not None))
     lines.append("")
-    lines += [f"  {answer['answer']:9} {answer['policy']}" for answer in told["answers"]]
+    lines += [f"  {answer['answer']:12} {answer['policy']} {'; '.join(answer['reasons'])}".rstrip() for answer in told["answers"]]
     lines += [f"\n{f['severity']} {f['state']}: {f['summary']} ({f['id']}, since {f['first_seen']})" for f in told["findings"]]
     return "".join(c if c.isprintable() or c == "\n" else f"\\u{{{ord(c):04X}}}" for c in "\n".join(lines))
 

@@ -10,26 +10,44 @@ from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 
-from reconciler.errors import Locked
+from reconciler.errors import Locked, UsageError
 from reconciler.model import instant_text
 from reconciler.snapshots import private_folder
 
 
 @contextmanager
 def exclusive(state_dir: Path, verb: str, now: datetime) -> Iterator[None]:
-    """Hold the state folder for one run; raises Locked naming who holds it. The file stays, the lock goes with the process."""
-    path = private_folder(state_dir) / "lock"
-    handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    """Hold the state folder for one run. The file stays, the lock goes with the process, however that ends.
+
+    Raises Locked naming who holds it, UsageError when the folder cannot be used.
+    """
+    path = state_dir / "lock"
+    handle = _open(path)
     try:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise Locked(f"another run holds {path}: {_holder(handle)}; wait for it, or look at that process") from None
-        os.ftruncate(handle, 0)
+        _take(handle, path)
         os.pwrite(handle, json.dumps({"pid": os.getpid(), "verb": verb, "since": instant_text(now)}).encode(), 0)
         yield
+        os.ftruncate(handle, 0)
     finally:
         os.close(handle)
+
+
+def _open(path: Path) -> int:
+    try:
+        private_folder(path.parent)
+        return os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    except OSError as problem:
+        raise UsageError(
+            f"the lock {path} cannot be opened: {problem.strerror}; [state] dir must be a folder of this user's own"
+        ) from None
+
+
+def _take(handle: int, path: Path) -> None:
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise Locked(f"another run holds {path}: {_holder(handle)}; wait for it, or look at that process") from None
+    os.ftruncate(handle, 0)
 
 
 def _holder(handle: int) -> str:

@@ -52,7 +52,10 @@ class Wish:
 
 
 def nightly(config: Config, store: Store, wish: Wish) -> Night:
-    """Pull, correlate, evaluate, compare with last night, store, report."""
+    """Pull, correlate, evaluate, compare with last night, store, report.
+
+    A replay of older snapshots is reported and not stored: what they lack is not gone.
+    """
     archive, begun = archive_of(config), wish.clock()
     last = last_night(store, archive)
     pulled = gather(config, store, archive, wish)
@@ -62,11 +65,14 @@ def nightly(config: Config, store: Store, wish: Wish) -> Night:
     labels = drift.label(answers, last.parts, drift.doubt(estate.matches), wish.now, store.first_seen_of_resolved)
     stored = to_keep(config, archive, estate, answers, labels, last)
     record = in_numbers(store, wish, begun, pulled, estate, answers, labels)
-    store.save(record, nights.keep(archive, stored), drift.changes(labels, last.parts), moved, taken(pulled, wish))
+    lasting = wish.replay is None or stored.snapshots == last.snapshots
+    if lasting:
+        store.save(record, nights.keep(archive, stored), drift.changes(labels, last.parts), moved, taken(pulled, wish))
     night = as_night(config, store, record, stored)
     paths = render(night, config.report.formats, config.report.dir)
     record = replace(record, finished=wish.clock(), reports=tuple(str(path) for path in paths))
-    store.tell_reports(record.run, record)
+    if lasting:
+        store.tell_reports(record.run, record)
     return replace(night, record=record)
 
 

@@ -6,51 +6,71 @@ APScheduler keeps time, waits and runs one night at a time; when a night is due 
 
 from __future__ import annotations
 
+import logging
 import signal
 from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import Any
 
-from apscheduler.schedulers.blocking import BlockingScheduler
+from apscheduler.schedulers.background import BackgroundScheduler
 from apscheduler.triggers.base import BaseTrigger
 
 from reconciler.cron import Cron, next_after, parse
 from reconciler.errors import ReconcilerError
 from reconciler.model import instant_text
 
+_STOP = (signal.SIGTERM, signal.SIGINT)
+
 
 class Nightly(BaseTrigger):  # type: ignore[misc] # APScheduler 3 has no types
-    """Due when cron says so; the first time at once when a night was missed."""
+    """Due when cron says so; at once when a night was missed, and then once, however many were."""
 
     def __init__(self, cron: Cron, zone: str, last: datetime | None) -> None:
         self._cron, self._zone, self._last = cron, zone, last
 
     def get_next_fire_time(self, previous: datetime | None, now: datetime) -> datetime:
-        """The next due instant; one that lies in the past is a missed night, caught up with once."""
-        since = previous or self._last or now
-        return max(next_after(self._cron, since, self._zone), now) if since < now else next_after(self._cron, since, self._zone)
+        """The next due instant, never before `now`; a last run dated in the future (--as-of) counts as now."""
+        since = min(previous or self._last or now, now)
+        return max(next_after(self._cron, since, self._zone), now)
 
 
 def serve(cron: str, zone: str, night: Callable[[datetime], int], last: datetime | None, say: Callable[[str], None]) -> int:
-    """Run nights in the foreground until SIGTERM or SIGINT, which let a night in progress finish; returns the exit code."""
-    trigger = Nightly(parse(cron), zone, last)
-    scheduler = BlockingScheduler(timezone=UTC)
-    stopped: list[int] = []
+    """Run nights in the foreground until SIGTERM (returns 0) or SIGINT (returns 130); a night in progress is finished first.
+
+    `night` takes the instant and returns its exit code; `last` is when the last night began. Call it in the main thread.
+    """
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, _STOP)  # before any thread is made: signals wait for sigwait below
+    scheduler = _scheduler(Nightly(parse(cron), zone, last), night, say)
+    scheduler.start()
+    stopped_by = signal.sigwait(_STOP)
+    say("stopping, after the night in progress if there is one; a second signal ends that too")
+    for number in _STOP:
+        signal.signal(number, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_SETMASK, before)
+    scheduler.shutdown(wait=True)
+    return 130 if stopped_by == signal.SIGINT else 0
+
+
+def _scheduler(trigger: Nightly, night: Callable[[datetime], int], say: Callable[[str], None]) -> BackgroundScheduler:
+    def tell_next() -> None:
+        now = datetime.now(UTC)
+        say(f"next night: {instant_text(trigger.get_next_fire_time(now, now))}")
 
     def once() -> None:
         try:
             say(f"night ended with exit {night(datetime.now(UTC))}")
         except ReconcilerError as problem:
             say(f"night failed with exit {problem.exit_code}: {problem}")
-        say(f"next night: {instant_text(next_after(parse(cron), datetime.now(UTC), zone))}")
+        finally:
+            tell_next()
 
-    def stop(number: int, _frame: Any) -> None:
-        stopped.append(number)
-        scheduler.shutdown(wait=False)
-
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, stop)
+    logging.getLogger("apscheduler").setLevel(logging.WARNING)
+    scheduler = BackgroundScheduler(timezone=UTC)
     scheduler.add_job(once, trigger, max_instances=1, coalesce=True, misfire_grace_time=None)
-    say(f"next night: {instant_text(trigger.get_next_fire_time(None, datetime.now(UTC)))}")
-    scheduler.start()
-    return 130 if signal.SIGINT in stopped else 0
+    scheduler.add_job(_look_at_the_clock, "interval", minutes=1)
+    now = datetime.now(UTC)
+    say(f"next night: {instant_text(trigger.get_next_fire_time(None, now))}")
+    return scheduler
+
+
+def _look_at_the_clock() -> None:
+    """Nothing: it wakes the scheduler, whose long wait would sleep on while the machine does, or while its clock is set."""

@@ -90,7 +90,9 @@ def _first_line(problem: object) -> str:
 def _engine(url: sa.URL) -> sa.Engine:
     if url.get_backend_name() != "sqlite":
         return sa.create_engine(url, hide_parameters=True)  # what is stored about people stays out of errors
-    _make_private(Path(url.database or ""))
+    if url.database in (None, "", ":memory:"):
+        raise OSError("nights are kept in a file; name one, as in sqlite:///var/reconciler.db")
+    _make_private(Path(str(url.database)))
     engine = sa.create_engine(url, hide_parameters=True, connect_args={"timeout": BUSY})
     sa.event.listen(engine, "connect", _prepare_sqlite)
     sa.event.listen(engine, "begin", _begin_sqlite)
@@ -106,7 +108,7 @@ def _make_private(path: Path) -> None:
     private_folder(path.parent)
     if not os.path.lexists(path):
         os.close(os.open(path, os.O_CREAT | os.O_RDWR | os.O_NOFOLLOW, 0o600))
-    for file in (path, *(path.with_name(path.name + end) for end in ("-wal", "-shm"))):
+    for file in (path, Path(f"{path}-wal"), Path(f"{path}-shm")):
         mode = file.lstat().st_mode if os.path.lexists(file) else stat.S_IFREG
         if not stat.S_ISREG(mode):
             raise OSError(f"{file} is a link or no file; name the file itself")

@@ -161,6 +161,34 @@ def test_an_area_without_permission_is_said_to_be_unreadable(workspace: Workspac
     assert [a.area for a in answers(key_file) if isinstance(a, Unreadable)] == ["roles"]
 
 
+def licence_listing(workspace: Workspace, later: tuple[int, str]) -> None:
+    """A product whose first page names a second one, which answers `later`."""
+    url = f"{LICENSING}/Google-Apps/users"
+    workspace.mock.remove(responses.GET, url)
+    first = {"items": [{"skuId": "1", "userId": "user2@example.com"}], "nextPageToken": "two"}
+
+    def answer(request: Any) -> tuple[int, dict[str, str], str]:
+        return (later[0], {}, later[1]) if "pageToken" in request.url else (200, {}, json.dumps(first))
+
+    workspace.mock.add_callback(responses.GET, url, callback=answer)
+
+
+@pytest.mark.parametrize("status", [400, 404, 410])
+@pytest.mark.parametrize("text", ["Not Found", "Invalid page token"])
+def test_a_second_page_of_licences_that_is_missing_makes_no_short_listing(
+    workspace: Workspace, key_file: Path, status: int, text: str
+) -> None:
+    licence_listing(workspace, (status, json.dumps({"error": {"code": status, "message": text}})))
+    with pytest.raises(Incomplete):
+        answers(key_file)
+
+
+def test_a_product_that_the_customer_does_not_have_is_no_error(workspace: Workspace, key_file: Path) -> None:
+    workspace.mock.remove(responses.GET, f"{LICENSING}/101031/users")
+    workspace.mock.get(f"{LICENSING}/101031/users", status=404, json={"error": {"code": 404, "message": "Not Found"}})
+    assert len(table(answers(key_file), "accounts")) == len(USERS)
+
+
 def test_a_role_that_is_assigned_and_not_listed_is_no_answer(workspace: Workspace, key_file: Path) -> None:
     workspace.break_at["customer/my_customer/roles", 0] = (200, {}, "{}")
     with pytest.raises(Incomplete, match="listing of roles is short"):

@@ -51,6 +51,7 @@ class Graph:
         self.break_at: dict[tuple[str, int], Any] = {}
         self.asked: list[str] = []
         self.mock = mock
+        self.counts: int | None = None
         for path in LISTS:
             mock.add_callback(responses.GET, f"{GRAPH}/{path}", callback=self.answer)
         discovery = {"token_endpoint": f"{LOGIN}/oauth2/v2.0/token", "authorization_endpoint": f"{LOGIN}/a", "issuer": LOGIN}
@@ -69,6 +70,9 @@ class Graph:
         if callable(broken):
             return broken(self.asked.count(kind))
         body: dict[str, Any] = {"value": rows}
+        if "$count" in query and self.counts is not None:
+            body = {"value": rows[:1], "@odata.count": self.counts}
+            return 200, {}, json.dumps(body)
         if broken == "again":
             body["@odata.nextLink"] = request.url
         elif broken == "elsewhere":
@@ -193,6 +197,13 @@ def test_a_member_that_the_listing_lacks_makes_it_short(graph: Graph, monkeypatc
     monkeypatch.setitem(LISTS, "users", USERS[:4])
     with pytest.raises(Incomplete, match="listing is short"):
         answers()
+
+
+@pytest.mark.parametrize(("counts", "declared"), [(5, 5), (4, 5), (6, 6)], ids=["it agrees", "its index lags", "it has more"])
+def test_the_tenants_own_count_is_held_against_the_listing(graph: Graph, counts: int, declared: int) -> None:
+    graph.counts = counts
+    ended = next(a for a in answers() if isinstance(a, Ended) and a.scope == "users")
+    assert (ended.rows, ended.declared) == (5, declared)  # the pull refuses rows != declared
 
 
 def test_a_wrong_secret_is_tried_once_and_never_shown(graph: Graph) -> None:

@@ -205,6 +205,28 @@ def test_replays_a_stored_night_offline(house: House) -> None:
     assert set(states(again)) == set(states(first))
 
 
+def test_replaying_an_older_night_closes_nothing(house: House) -> None:
+    house.roster(*PEOPLE)
+    clean = house.night()
+    house.roster(*PEOPLE[:3], LEAVER, PEOPLE[4])
+    house.night()
+    again = house.night(replay=clean.record.run)
+    assert not [key for key, state in states(again, "leaver").items() if state != "resolved"]
+    assert set(states(house.night(), "leaver").values()) == {"open"}
+
+
+def test_explain_says_what_was_not_assessed(house: House) -> None:
+    house.roster(*PEOPLE)
+    house.night()
+    house.breaks("m365", "users", 0, GRAPH_FAULTS["not JSON"])
+    house.night()
+    config = load(house.folder / "config.toml")
+    with opened(config.state.url(config.base)) as store:
+        told = {a["policy"]: a for a in explanation(config, store, "000003")["answers"]}
+    assert told["leaver-account-enabled"]["answer"] == "not assessed"
+    assert "m365" in told["leaver-account-enabled"]["reasons"][0]
+
+
 def test_findings_page_when_asked_to(house: House) -> None:
     assert house.night(fail_on="critical").record.exit == 3
 
