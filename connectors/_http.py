@@ -127,6 +127,8 @@ class Api:
         told = answer.headers.get("Content-Length")
         if told and not answer.headers.get("Content-Encoding") and told.isdigit() and int(told) != len(content):
             return None, f"the answer was cut: {len(content)} of {told} bytes"
+        if not content and answer.status_code != 204:  # an answer that breaks off within its headers looks like this
+            return None, "the answer is empty"
         try:
             made = json.loads(content) if content else {}
         except ValueError:

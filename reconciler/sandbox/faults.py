@@ -10,7 +10,7 @@ from typing import Any, Literal
 Kind = Literal[
     "status",  # answer this code instead: an HTTP status, or an LDAP result code; `body` may replace the error text
     "delay",  # wait `value` seconds before answering
-    "cut",  # send the first `value` bytes of the answer, then close the connection
+    "cut",  # send the first `value` bytes of the answer and never the last one, then close the connection; the effect has happened
     "repeat_token",  # page on with the token or cookie of the page before
     "empty_page",  # no rows on this page, the chain goes on
     "drop_field",  # leave the field or attribute named `value` out of every row
@@ -42,18 +42,18 @@ class Faults:
 
     script: list[Fault] = field(default_factory=list)
     requests: list[str] = field(default_factory=list)
-    _seen: dict[Fault, int] = field(default_factory=dict)
+    _seen: dict[int, int] = field(default_factory=dict)  # a fault's place in the script -> requests it has matched
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def meet(self, line: str) -> list[Fault]:
         """Log a request and return the faults that strike it, in script order."""
         with self._lock:
             self.requests.append(line)
-            return [fault for fault in self.script if re.search(fault.on, line) and self._strikes(fault)]
+            return [fault for place, fault in enumerate(self.script) if re.search(fault.on, line) and self._strikes(place, fault)]
 
-    def _strikes(self, fault: Fault) -> bool:
-        self._seen[fault] = self._seen.get(fault, 0) + 1
-        return fault.at in (0, self._seen[fault])
+    def _strikes(self, place: int, fault: Fault) -> bool:
+        self._seen[place] = self._seen.get(place, 0) + 1
+        return fault.at in (0, self._seen[place])
 
     def reset(self, *script: Fault) -> None:
         """Start over with another script and an empty log."""

@@ -109,3 +109,11 @@ def test_the_operators_authorities_and_proxy_are_used_and_ca_file_wins(
     assert new_session("https://graph.example.com", tmp_path / "ca.pem").verify == str(tmp_path / "ca.pem")
     monkeypatch.setenv("NO_PROXY", "graph.example.com")
     assert not new_session("https://graph.example.com", None).proxies
+
+
+@responses.activate
+def test_a_success_without_a_body_is_no_answer() -> None:
+    """An answer that breaks off within its headers looks so; taken for an empty listing it would empty a directory."""
+    responses.get(f"{ROOT}/x", body=b"")
+    with pytest.raises(Incomplete, match="the answer is empty"):
+        api([]).get("x")
