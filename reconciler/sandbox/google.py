@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import threading
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
@@ -50,6 +50,19 @@ def group(mail: str, name: str, **told: Any) -> Json:
     return shown | {"adminCreated": True} | told
 
 
+def unit(path: str, **told: str) -> Json:
+    """An organisational unit as `orgunits.get` shows it; its id is always the same for the same path."""
+    above, _, name = path.rpartition("/")
+    return {
+        "kind": "admin#directory#orgUnit", "name": name, "description": "", "orgUnitPath": path, "orgUnitId": unit_id(path),
+        "parentOrgUnitPath": above or "/", "parentOrgUnitId": unit_id(above or "/"), "blockInheritance": False, **told,
+    }  # fmt: skip
+
+
+def unit_id(path: str) -> str:
+    return "id:03ph8a2z" + hashlib.sha256(path.encode()).hexdigest()[:14]
+
+
 @dataclass
 class Customer:
     """Everything one customer has, by id unless said otherwise; change it through its methods."""
@@ -71,10 +84,24 @@ class Customer:
     transfers: dict[str, Json] = field(default_factory=dict)
     signed_out: list[str] = field(default_factory=list)  # user ids, in order
     archive_seats: int = 1_000_000  # free Archived User licences
+    now: str = "2026-11-22T02:00:00.000Z"  # when the customer believes things are changed
+    settling: int = 0  # how many changes of a user just made are refused, as "User creation is not complete"
+    unsettled: dict[str, int] = field(default_factory=dict)  # user id -> refusals still to come
     lock: threading.RLock = field(default_factory=threading.RLock, repr=False)
     _users: dict[str, Json] = field(default_factory=dict)
     _deleted: dict[str, Json] = field(default_factory=dict)
     _by_mail: dict[str, str] = field(default_factory=dict)
+    _changes: int = 0
+    _views: dict[Any, tuple[int, Sequence[Json]]] = field(default_factory=dict, repr=False)
+
+    def view(self, asked: Any, make: Callable[[], Sequence[Json]]) -> Sequence[Json]:
+        """The users that answer a question, worked out once until a user changes."""
+        known = self._views.get(asked)
+        if known is None or known[0] != self._changes:
+            if len(self._views) > 64:
+                self._views.clear()
+            known = self._views[asked] = (self._changes, make())
+        return known[1]
 
     @property
     def users(self) -> Mapping[str, Json]:
@@ -95,6 +122,7 @@ class Customer:
     def put_user(self, shown: Json) -> str:
         """Add a user, or put another object in the place of the one with its id; returns the id."""
         with self.lock:
+            self._changes += 1
             here = str(shown["id"])
             for mail in _mails(self._users.get(here, {})):
                 self._by_mail.pop(mail, None)
@@ -116,9 +144,10 @@ class Customer:
                 ]
             self.put_user(after)
 
-    def delete_user(self, key: str, when: str = "2026-01-01T00:00:00.000Z") -> None:
+    def delete_user(self, key: str, when: str | None = None) -> None:
         """Out of the customer, its groups and licences; `undelete` finds it again for twenty days."""
         with self.lock:
+            self._changes += 1
             gone = self._users.pop(self.id_of(key) or key)
             for mail in _mails(gone):
                 self._by_mail.pop(mail, None)
@@ -126,7 +155,7 @@ class Customer:
                 members.pop(gone["id"], None)
             for sku, holders in self.licences.items():
                 self.licences[sku] = [holder for holder in holders if holder != gone["id"]]
-            self._deleted[gone["id"]] = gone | {"deletionTime": when}
+            self._deleted[gone["id"]] = gone | {"deletionTime": when or self.now}
 
     def undelete(self, here: str, unit: str = "/") -> None:
         with self.lock:
@@ -136,6 +165,25 @@ class Customer:
     def id_of(self, key: str) -> str | None:
         """The id of a user told by id, primary address or alias; None when nobody is."""
         return key if key in self._users else self._by_mail.get(key.lower())
+
+    def put_unit(self, path: str, **told: str) -> str:
+        """An organisational unit, and every unit above it that is not there yet; returns its id."""
+        with self.lock:
+            above = path.rpartition("/")[0]
+            if above and above not in self.org_units:
+                self.put_unit(above)
+            self.org_units[path] = unit(path, **told)
+            return str(self.org_units[path]["orgUnitId"])
+
+    def rename_unit(self, path: str, new: str) -> None:
+        """A unit, what is below it and who is in it move along."""
+        with self.lock:
+            for old in [one for one in self.org_units if one == path or one.startswith(path + "/")]:
+                moved = self.org_units.pop(old)
+                self.org_units[new + old[len(path) :]] = unit(new + old[len(path) :], orgUnitId=moved["orgUnitId"])
+            for one in list(self._users.values()):
+                if one["orgUnitPath"] == path or one["orgUnitPath"].startswith(path + "/"):
+                    self.change_user(one["id"], orgUnitPath=new + one["orgUnitPath"][len(path) :])
 
     # --- groups and what people hold ------------------------------------------------------------------------------
 
@@ -205,6 +253,15 @@ class Customer:
         times = {"firstSync": "2025-02-03T08:00:00.000Z", "lastSync": "2026-11-20T08:00:00.000Z"}
         self.devices[here] = shown | about | times | told
         return here
+
+    def put_asp(self, key: str, name: str) -> int:
+        """A password that a user made for one application; returns its code id."""
+        person = self.id_of(key) or key
+        held = self.asps.setdefault(person, {})
+        code = len(held) + 1
+        shown = {"kind": "admin#directory#asp", "codeId": code, "name": name, "userKey": person}
+        held[str(code)] = shown | {"creationTime": "1735725600000", "lastTimeUsed": "0"}
+        return code
 
     def grant_token(self, key: str, client: str, name: str, scopes: Iterable[str]) -> None:
         """A user lets an application in."""

@@ -1,4 +1,4 @@
-"""What else the Admin SDK tells of a customer: roles, organisational units, devices, domains, custom schemas."""
+"""What else the Admin SDK tells of a customer: roles, devices, domains, custom schemas."""
 
 from __future__ import annotations
 
@@ -73,25 +73,7 @@ def unassigned(call: Call) -> None:
     del call.customer.role_assignments[assignment(call)["roleAssignmentId"]]
 
 
-# --- organisational units, devices, schemas -----------------------------------------------------------------------
-
-
-def units(call: Call) -> Json:
-    """Every unit below the path with type=all, only its children otherwise; never in pages."""
-    call.own_customer("customerId")
-    above = "/" + call.query.get("orgUnitPath", "").strip("/")
-    below = [u for path, u in call.customer.org_units.items() if path != above and path.startswith(above.rstrip("/") + "/")]
-    if call.query.get("type", "children") == "children":
-        below = [unit for unit in below if unit["parentOrgUnitPath"] == above]
-    return {"kind": "admin#directory#orgUnits"} | ({"organizationUnits": [tagged(unit) for unit in below]} if below else {})
-
-
-def unit(call: Call) -> Json:
-    call.own_customer("customerId")
-    found = call.customer.org_units.get("/" + call.path["orgUnitPath"].strip("/"))
-    if found is None:
-        raise Refusal(404, "notFound", "Org unit not found")
-    return tagged(found)
+# --- devices, schemas -----------------------------------------------------------------------------------------------
 
 
 def devices(call: Call) -> Listing:
@@ -135,7 +117,7 @@ def schema(call: Call) -> Json:
 HANDLERS = {
     "customers.get": customer, "domains.list": domains, "roles.list": roles, "roles.get": role,
     "roleAssignments.list": assignments, "roleAssignments.get": assignment, "roleAssignments.insert": assigned,
-    "roleAssignments.delete": unassigned, "orgunits.list": units, "orgunits.get": unit,
+    "roleAssignments.delete": unassigned,
     "mobiledevices.list": devices, "mobiledevices.get": device, "mobiledevices.action": device_acted,
     "mobiledevices.delete": device_deleted, "schemas.list": schemas, "schemas.get": schema,
 }  # fmt: skip

@@ -76,20 +76,21 @@ def _method(told: Mapping[str, Any], method: Mapping[str, Any]) -> Method:
     parameters = method.get("parameters", {})
     answer = method.get("response")
     return Method(
-        method["id"], method["httpMethod"], _pattern(told["servicePath"] + method["path"]),
+        method["id"], method["httpMethod"], _pattern(told["servicePath"] + method["path"], parameters),
         told["parameters"] | {name: about for name, about in parameters.items() if about["location"] == "query"},
         tuple(name for name, about in parameters.items() if about["location"] == "path"),
         frozenset(method.get("scopes", ())), answer, told["schemas"], (method.get("request") or {}).get("$ref"),
     )  # fmt: skip
 
 
-def _pattern(path: str) -> re.Pattern[str]:
-    """`users/{userKey}` takes one segment of a path, `{+orgUnitPath}` the rest of it."""
+def _pattern(path: str, parameters: Mapping[str, Any]) -> re.Pattern[str]:
+    """`users/{userKey}` takes one segment of a path; `{+name}` the rest of it, or what its description demands."""
     parts = re.split(r"(\{\+?\w+\})", path)
-    made = [_parameter(part) if part.startswith("{") else re.escape(part) for part in parts]
+    made = [_parameter(part, parameters) if part.startswith("{") else re.escape(part) for part in parts]
     return re.compile("/" + "".join(made))
 
 
-def _parameter(part: str) -> str:
+def _parameter(part: str, parameters: Mapping[str, Any]) -> str:
     name = part.strip("{+}")
-    return f"(?P<{name}>.+)" if "+" in part else f"(?P<{name}>[^/]+)"
+    demanded = str(parameters.get(name, {}).get("pattern", ".+")).removeprefix("^").removesuffix("$")
+    return f"(?P<{name}>{demanded if '+' in part else '[^/]+'})"

@@ -14,15 +14,26 @@ from reconciler.sandbox.google_pages import Listing, in_order, page, strikes, ta
 MOST, USUAL = 500, 100
 _SORTS = {"email": "primaryEmail", "familyName": "name.familyName", "givenName": "name.givenName"}
 _CUSTOM = frozenset({"customSchemas"})
+_ADMIN_ONLY = frozenset({
+    "isAdmin", "isDelegatedAdmin", "lastLoginTime", "creationTime", "deletionTime", "suspended", "suspensionReason", "suspensionTime",
+    "archived", "archivalTime", "changePasswordAtNextLogin", "ipWhitelisted", "agreedToTerms", "orgUnitPath", "isEnrolledIn2Sv",
+    "isEnforcedIn2Sv", "recoveryEmail", "recoveryPhone", "externalIds", "includeInGlobalAddressList", "isMailboxSetup",
+})  # fmt: skip
 
 
 def listed(call: Call) -> Listing:
-    rows = [row for row in _everyone(call) if _in_domain(call, row)]
-    matches = _matcher(call)
-    rows = in_order([row for row in rows if matches(row)], _SORTS.get(call.query.get("orderBy", "")), call.query.get("sortOrder"))
+    asked = tuple(call.query.get(name) for name in ("customer", "domain", "query", "orderBy", "sortOrder", "showDeleted"))
+    rows = call.customer.view(asked, lambda: _wanted(call))
     shown = page(call, "users", rows, MOST, USUAL)
-    own = strikes(call, "drop_field") is None
-    return replace(shown, drop=frozenset() if _with_custom(call) else _CUSTOM, stored=own)
+    if call.query.get("projection") == "custom":
+        return replace(shown, rows=[_with_schemas(call, row) for row in shown.rows], drop=_dropped(call))
+    return replace(shown, drop=_dropped(call), stored=strikes(call, "drop_field") is None)
+
+
+def _wanted(call: Call) -> list[Json]:
+    matches = _matcher(call)
+    rows = [row for row in _everyone(call) if _in_domain(call, row) and matches(row)]
+    return in_order(rows, _SORTS.get(call.query.get("orderBy", "")), call.query.get("sortOrder"))
 
 
 def _everyone(call: Call) -> Sequence[Json]:
@@ -50,15 +61,24 @@ def _matcher(call: Call) -> Any:
         raise invalid(f"query {problem}") from None
 
 
-def _with_custom(call: Call) -> bool:
+def _dropped(call: Call) -> frozenset[str]:
+    """What is not shown: custom fields unless asked for, and what only administrators see in the public view."""
     projection = call.query.get("projection", "basic")
     if projection == "custom" and not call.query.get("customFieldMask"):
         raise invalid("customFieldMask")
-    return projection != "basic"
+    hidden = _CUSTOM if projection == "basic" else frozenset()
+    return hidden | (_ADMIN_ONLY if call.query.get("viewType") == "domain_public" else frozenset())
+
+
+def _with_schemas(call: Call, row: Json) -> Json:
+    """A user with the custom schemas that the mask names, and no others."""
+    wanted = set(call.query.get("customFieldMask", "").split(","))
+    return row | {"customSchemas": {name: told for name, told in row.get("customSchemas", {}).items() if name in wanted}}
 
 
 def got(call: Call) -> Json:
-    return tagged(call.user(), drop=frozenset() if _with_custom(call) else _CUSTOM)
+    row = call.user()
+    return tagged(_with_schemas(call, row) if call.query.get("projection") == "custom" else row, drop=_dropped(call))
 
 
 def inserted(call: Call) -> Json:
@@ -72,6 +92,7 @@ def inserted(call: Call) -> Json:
         raise Refusal(409, "duplicate", "Entity already exists.")
     made = user(mail, name["givenName"], name["familyName"], id=_free_id(call.customer, mail))
     call.customer.put_user(made | _writable(call, told))
+    call.customer.unsettled[made["id"]] = call.customer.settling
     return tagged(call.customer.users[made["id"]])
 
 
@@ -88,18 +109,40 @@ def _writable(call: Call, told: Mapping[str, Any]) -> Json:
 
 def updated(call: Call) -> Json:
     """PUT and PATCH alike: fields told are set, arrays are replaced whole, null takes a field away."""
-    before, told = call.user(), _writable(call, call.body)
+    before, told = _settled(call), _writable(call, call.body)
     mail = told.get("primaryEmail")
     if mail and call.customer.id_of(mail) not in (None, before["id"]):
         raise Refusal(409, "duplicate", "Entity already exists.")
-    if told.get("archived") and not before["archived"]:
-        _take_archive_seat(call.customer)
     if "name" in told:
         told["name"] = _renamed(before["name"], told["name"] or {})
-    if "suspended" in told:
-        told["suspensionReason"] = "ADMIN" if told["suspended"] else None
-    call.customer.change_user(before["id"], **told)
+    call.customer.change_user(before["id"], **told, **_states(call.customer, before, told))
     return tagged(call.customer.users[before["id"]])
+
+
+def _settled(call: Call) -> Json:
+    """The user that is to change; refused while its creation is under way."""
+    one, left = call.user(), call.customer.unsettled
+    if left.get(one["id"], 0) > 0:
+        left[one["id"]] -= 1
+        raise Refusal(412, "conditionNotMet", "User creation is not complete.")
+    return one
+
+
+def _states(customer: Customer, before: Json, told: Json) -> Json:
+    """What Google notes by itself when somebody is suspended or archived, or no longer is."""
+    noted: Json = {}
+    if "suspended" in told and bool(told["suspended"]) != bool(before["suspended"]):
+        on = bool(told["suspended"])
+        noted |= {"suspensionReason": "ADMIN" if on else None, "suspensionTime": customer.now if on else None}
+    if "archived" in told and bool(told["archived"]) != bool(before["archived"]):
+        on = bool(told["archived"])
+        _take_archive_seat(customer) if on else _give_archive_seat(customer)
+        noted["archivalTime"] = customer.now if on else None
+    return noted
+
+
+def _give_archive_seat(customer: Customer) -> None:
+    customer.archive_seats += 1
 
 
 def _take_archive_seat(customer: Customer) -> None:
@@ -114,7 +157,7 @@ def _renamed(before: Mapping[str, Any], told: Mapping[str, Any]) -> Json:
 
 
 def deleted(call: Call) -> None:
-    call.customer.delete_user(call.user()["id"])
+    call.customer.delete_user(_settled(call)["id"])
 
 
 def undeleted(call: Call) -> None:
@@ -139,15 +182,6 @@ def made_admin(call: Call) -> None:
 
 def turned_off(call: Call) -> None:
     call.customer.change_user(call.user()["id"], isEnrolledIn2Sv=False)
-
-
-def aliases(call: Call) -> Json:
-    one = call.user()
-    shown = [
-        {"kind": "admin#directory#alias", "id": one["id"], "primaryEmail": one["primaryEmail"], "alias": alias}
-        for alias in one.get("aliases", ())
-    ]
-    return {"kind": "admin#directory#aliases"} | ({"aliases": [tagged(row) for row in shown]} if shown else {})
 
 
 # --- what a user has let in -------------------------------------------------------------------------------------
@@ -209,7 +243,7 @@ def _unsuspended(call: Call) -> Json:
 HANDLERS = {
     "users.list": listed, "users.get": got, "users.insert": inserted, "users.update": updated, "users.patch": updated,
     "users.delete": deleted, "users.undelete": undeleted, "users.signOut": signed_out, "users.makeAdmin": made_admin,
-    "users.aliases.list": aliases, "twoStepVerification.turnOff": turned_off,
+    "twoStepVerification.turnOff": turned_off,
     "tokens.list": tokens, "tokens.get": token, "tokens.delete": token_deleted,
     "asps.list": asps, "asps.get": asp, "asps.delete": asp_deleted,
     "verificationCodes.list": codes, "verificationCodes.invalidate": codes_invalidated, "verificationCodes.generate": codes_generated,
