@@ -1,0 +1,75 @@
+"""The demo: the real nightly run against the embedded company, two nights, held against what was planted in it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from reconciler.config import load
+from reconciler.errors import UsageError
+from reconciler.lock import exclusive
+from reconciler.model import Night
+from reconciler.run import Wish, nightly
+from reconciler.sandbox.company import Company, World
+from reconciler.sandbox.embedded import Embedded
+from reconciler.sandbox.truth import Verdict, verdict
+from reconciler.store import opened
+
+NIGHTS = 2
+
+
+@dataclass(frozen=True)
+class Shown:
+    """One night of the demo: what the run found, and how that compares with the truth."""
+
+    night: Night
+    verdict: Verdict
+
+
+def two_nights(
+    folder: Path, now: datetime, size: int, wish: Callable[[datetime], Wish], tell: Callable[[Embedded, Shown], None]
+) -> list[Shown]:
+    """Serve the company, run its nights, tell each; returns both. Raises UsageError when the folder holds something else."""
+    _ours(folder)
+    second = _at_night(now)
+    embedded = Embedded(Company(second - timedelta(days=NIGHTS - 1), size), folder).start()
+    try:
+        (folder / "config.toml").write_text(embedded.config(), "utf-8")
+        shown = []
+        for number in range(NIGHTS):
+            world = embedded.night(number)
+            shown.append(_one_night(folder, world, wish(world.now)))
+            tell(embedded, shown[-1])
+        return shown
+    finally:
+        embedded.close()
+
+
+def _one_night(folder: Path, world: World, wish: Wish) -> Shown:
+    config = load(folder / "config.toml")
+    with exclusive(config.state.dir, "demo", wish.clock()), opened(config.state.url(config.base)) as store:
+        night = nightly(config, store, wish)
+    return Shown(night, verdict(world, night.findings))
+
+
+def _at_night(now: datetime) -> datetime:
+    """The last 02:05 UTC that is over."""
+    tonight = now.astimezone(UTC).replace(hour=2, minute=5, second=0, microsecond=0)
+    return tonight if tonight <= now else tonight - timedelta(days=1)
+
+
+def _ours(folder: Path) -> None:
+    """A new folder, or one that an earlier demo made, emptied of its state: its nights would be another company's."""
+    mark = folder / ".embedded-company"
+    if folder.exists() and any(folder.iterdir()) and not mark.exists():
+        raise UsageError(f"{folder}: holds other files; name a new folder: reconciler demo DIR")
+    folder.mkdir(parents=True, exist_ok=True)
+    mark.touch()
+    _forget(folder / "var")
+
+
+def _forget(state: Path) -> None:
+    for path in sorted(state.rglob("*"), reverse=True):
+        path.rmdir() if path.is_dir() and not path.is_symlink() else path.unlink()

@@ -1,0 +1,138 @@
+"""The embedded company as servers: its roster in a folder, its three systems on loopback ports, and the configuration to read them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+
+from reconciler.sandbox.company import Company, World, access_rules
+from reconciler.sandbox.faults import Faults
+from reconciler.sandbox.google_server import GoogleServer, serve_google
+from reconciler.sandbox.graph_server import GraphServer, Registration, serve_microsoft
+from reconciler.sandbox.ldap_server import LdapServer
+from reconciler.sandbox.roster_file import SETTINGS, write_roster
+from reconciler.sandbox.stock import GOOGLE_SUBJECT, READER, READER_PASSWORD, become, customer_of, directory_of, tenant_of
+from reconciler.sandbox.tls import LOOPBACK, Authority
+
+# The names that the vendors' own hosts have: a proxy may lead them here, and the certificate is good for them.
+MICROSOFT_HOSTS = ("login.microsoftonline.com", "graph.microsoft.com")
+GOOGLE_HOSTS = ("admin.googleapis.com", "oauth2.googleapis.com", "licensing.googleapis.com", "www.googleapis.com")
+CLIENT_ID, CLIENT_SECRET = "3f0a8a52-9f0c-4d0e-8a57-5d7f3f4c9c11", "reads~only~the~embedded~company"
+
+
+@dataclass
+class Embedded:
+    """One company being served from `start` to `close`; `faults` breaks its systems by name ("ad", "m365", "google")."""
+
+    company: Company
+    folder: Path
+    faults: Mapping[str, Faults] = field(default_factory=lambda: {name: Faults() for name in ("ad", "m365", "google")})
+    authority: Authority = field(default_factory=Authority)
+
+    @cached_property
+    def _first(self) -> World:
+        return self.company.night(0)
+
+    @cached_property
+    def ad(self) -> LdapServer:
+        return LdapServer(directory_of(self._first), self.faults["ad"], self.authority.context(LOOPBACK))
+
+    @cached_property
+    def m365(self) -> GraphServer:
+        names, reader = (*LOOPBACK, *MICROSOFT_HOSTS), Registration(CLIENT_ID, CLIENT_SECRET)
+        tenant = tenant_of(self._first, self.ad.directory)
+        return serve_microsoft(tenant, self.faults["m365"], self.authority.context(names), [reader])
+
+    @cached_property
+    def google(self) -> GoogleServer:
+        names = (*LOOPBACK, *GOOGLE_HOSTS)
+        return serve_google(customer_of(self._first), self.faults["google"], self.authority.context(names))
+
+    def start(self) -> Embedded:
+        for server in (self.ad, self.m365, self.google):
+            server.start()
+        self._write_secrets()
+        return self
+
+    def close(self) -> None:
+        for server in (self.ad, self.m365, self.google):
+            server.close()
+
+    def night(self, number: int) -> World:
+        """Move the company to one of its nights: the roster is exported, every system holds what it holds then."""
+        world = self.company.night(number)
+        write_roster(world, self.folder / "roster.csv")
+        directory = directory_of(world)
+        become(self.ad.directory, directory)
+        become(self.m365.tenant, tenant_of(world, directory))
+        become(self.google.customer, customer_of(world))
+        return world
+
+    def _write_secrets(self) -> None:
+        secrets = self.folder / "secrets"
+        secrets.mkdir(mode=0o700, parents=True, exist_ok=True)
+        told = {"ad-password": READER_PASSWORD, "m365-secret": CLIENT_SECRET, "google.json": self.google.key_file()}
+        for name, text in told.items():
+            path = secrets / name
+            path.touch(0o600)
+            path.write_text(text, "utf-8")
+        (self.folder / "ca.pem").write_text(self.authority.pem, "ascii")
+
+    def config(self, production: bool = False) -> str:
+        """config.toml for this company. With `production` the vendors' real host names stand in it, to be reached through a proxy."""
+        login, graph, google = (
+            ("https://login.microsoftonline.com", "https://graph.microsoft.com/v1.0", "https://admin.googleapis.com")
+            if production else (self.m365.url, f"{self.m365.url}/v1.0", self.google.url)
+        )  # fmt: skip
+        trust = "" if production else 'ca_file = "ca.pem"\n'
+        return f"""# The embedded company: an HR file and three loopback servers that speak LDAP, Microsoft Graph and Google's Admin SDK.
+[organisation]
+name = "Harbour & Vale Ltd"
+timezone = "Europe/London"
+
+[state]
+dir = "var"
+database = "sqlite:///var/reconciler.db"
+
+[connectors.hr]
+kind = "hr_file"
+path = "roster.csv"
+id_pattern = '\\d{{6}}'
+min_people = {self.company.size}
+max_quarantined_percent = 5
+{SETTINGS}
+[connectors.ad]
+kind = "active_directory"
+urls = ["{self.ad.url}"]
+bases = ["{self.ad.directory.base}"]
+username = "{READER}"
+password = "file:secrets/ad-password"
+ca_file = "ca.pem"
+
+[connectors.m365]
+kind = "microsoft365"
+tenant = "{self.m365.tenant.id}"
+client_id = "{CLIENT_ID}"
+client_secret = "file:secrets/m365-secret"
+login_url = "{login}"
+graph_url = "{graph}"
+{trust}
+[connectors.google]
+kind = "google_workspace"
+credentials = "file:secrets/google.json"
+subject = "{GOOGLE_SUBJECT}"
+api_url = "{google}"
+{trust}
+[exempt]
+accounts = ["svc-*", "breakglass*", "reader"]
+
+{access_rules()}
+[report]
+formats = ["html", "csv", "jsonl"]
+dir = "var/reports"
+
+[schedule]
+cron = "5 2 * * *"
+"""
