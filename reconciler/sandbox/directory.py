@@ -115,7 +115,7 @@ class Directory:
                 **_FRESH.get(kind, {}), **(_ACCOUNT if kind in ACCOUNTS else {}),
             }  # fmt: skip
             values.update({name: values_ for name, values_ in given.items() if name not in ("cn", "name", "ou", "objectClass")})
-            node = Node(full, key, kind, guid, values, parent, **marks)
+            node = Node(full, key, kind, guid, values, parent, secret="", **marks)  # a password that nobody knows
             self._secure(node)
             self._file(node)
             self.stamp(node, fresh=True)
@@ -249,6 +249,18 @@ class Directory:
             for below in list(node.children.values()):
                 self.delete(below.dn, tree=True)
             directory_links.bury(self, node)
+
+    def forget(self, node: Node) -> None:
+        """An object that was never to be: it leaves no tombstone."""
+        for name in list(node.links):
+            directory_links.unlink(self, node, name, list(node.links[name]))
+        self.unindex(node)
+        self.keys.pop(node.key, None)
+        self.guids.pop(node.guid, None)
+        for sid in node.values.get("objectSid", ()):
+            self.sids.pop(sid, None)
+        if node.parent is not None:
+            node.parent.children.pop(node.key, None)
 
     def restore(self, name: str, new_dn: str | None = None) -> None:
         """Bring a deleted object back where it was, or under another name; `name` is its GUID or its tombstone's DN."""

@@ -44,8 +44,8 @@ def unlink(directory: Directory, node: Node, name: str, targets: Iterable[Node])
 
 def relink(directory: Directory, node: Node, name: str, targets: Sequence[Node]) -> None:
     """The links are exactly these now."""
-    held = node.links.get(name, {})
-    unlink(directory, node, name, [target for target in held if target not in targets])
+    held, kept = node.links.get(name, {}), set(targets)
+    unlink(directory, node, name, [target for target in held if target not in kept])
     link(directory, node, name, targets)
 
 
