@@ -8,7 +8,7 @@ object's text until another object takes its place. Methods may be called from a
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -45,7 +45,9 @@ class Tenant:
     domain: str = "example.onmicrosoft.com"
     name: str = "Example Ltd"
     now: Callable[[], datetime] = _clock  # the clock of deletions and sign-outs
+    domains: tuple[str, ...] = ()  # further verified domains; those of its people are verified too
     premium: bool = True  # Entra ID P1: sign-in activity and the registration report
+    governance: bool = True  # Entra ID P2: roles to be taken on demand
     users: dict[str, Json] = field(default_factory=dict)
     deleted: dict[str, Json] = field(default_factory=dict)
     groups: dict[str, Json] = field(default_factory=dict)
@@ -66,6 +68,7 @@ class Tenant:
     changes: dict[str, list[tuple[str, str | None]]] = field(
         default_factory=lambda: {"users": [], "groups": []}
     )  # (id, why removed)
+    moves: list[tuple[str, str, bool]] = field(default_factory=list)  # (group, member, joined), in order
     lock: threading.RLock = field(default_factory=threading.RLock, repr=False)
     _by_name: dict[tuple[str, str], str] = field(default_factory=dict, repr=False)
     _away: dict[str, list[tuple[str, str]]] = field(
@@ -106,7 +109,7 @@ class Tenant:
             self._away[here] = held + [(g, "owners") for g, o in self.owners.items() if o.pop(here, None)]
             self._changed("users", here, "changed")
             for group_id, _ in held:
-                self._changed("groups", group_id)
+                self._moved(group_id, here, False)
             return here
 
     def restore(self, here: str) -> str:
@@ -117,7 +120,7 @@ class Tenant:
             self.put_user(gone | {"deletedDateTime": None, "userPrincipalName": upn})
             for group_id, kind in self._away.pop(here, []):
                 getattr(self, kind)[group_id][here] = "users"
-                self._changed("groups", group_id)
+                self._moved(group_id, here, True)
             return here
 
     def manager(self, key: str, manager: str | None) -> None:
@@ -210,7 +213,7 @@ class Tenant:
         with self.lock:
             here, (collection, inner) = self.group_id(group_key), self.find(member)
             self.members[here][inner] = collection
-            self._changed("groups", here)
+            self._moved(here, inner, True)
             for held in self.groups[here]["assignedLicenses"] if collection == "users" else ():
                 self.license(inner, held["skuId"], here)
 
@@ -219,7 +222,7 @@ class Tenant:
         with self.lock:
             here, (collection, inner) = self.group_id(group_key), self.find(member)
             self.members[here].pop(inner)
-            self._changed("groups", here)
+            self._moved(here, inner, False)
             for held in self.groups[here]["assignedLicenses"] if collection == "users" else ():
                 self.unlicense(inner, held["skuId"], here)
 
@@ -348,9 +351,20 @@ class Tenant:
         named = next((c for c in ("users", "groups") if (c, key.lower()) in self._by_name), "users")
         return named, self._by_name[named, key.lower()]
 
-    def object(self, collection: str, here: str) -> Mapping[str, Any]:
-        found: Mapping[str, Any] = getattr(self, collection)[here]
+    def object(self, collection: str, here: str) -> Json | None:
+        """What a collection has by an id; None when it is gone."""
+        found: Json | None = getattr(self, collection).get(here)
         return found
+
+    @property
+    def verified_domains(self) -> tuple[str, ...]:
+        """The first domain, the further ones, and those that people have names in."""
+        used = {shown["userPrincipalName"].rpartition("@")[2].lower() for shown in list(self.users.values())}
+        return tuple(dict.fromkeys((self.domain, *self.domains, *sorted(used))))
+
+    def _moved(self, group_id: str, member: str, joined: bool) -> None:
+        self.moves.append((group_id, member, joined))
+        self._changed("groups", group_id)
 
     def _changed(self, kind: str, here: str, removed: str | None = None) -> None:
         self.changes[kind].append((here, removed))
