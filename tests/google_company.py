@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import json
+import ssl
+from dataclasses import dataclass, field
+from functools import cache, cached_property
 from typing import Any
 
 import httplib2
 import requests
-from google.auth.transport.requests import AuthorizedSession
+from google.auth.transport.requests import AuthorizedSession, Request
 from google.oauth2 import service_account
 from google_auth_httplib2 import AuthorizedHttp
 from googleapiclient.discovery import build
 
+from reconciler.sandbox.faults import Faults
 from reconciler.sandbox.google import Customer, group, user
-from reconciler.sandbox.google_server import GoogleServer
+from reconciler.sandbox.google_server import GoogleServer, serve_google
+from reconciler.sandbox.google_token import Tokens
 
 ADMIN = "admin@example.com"
 DRIVE = "55656082996"
@@ -110,17 +115,64 @@ class OverRequests:
         self.session.close()
 
 
-def credentials(server: GoogleServer, subject: str | None = ADMIN, scopes: list[str] = SCOPES) -> Any:
-    return service_account.Credentials.from_service_account_info(json.loads(server.key_file()), scopes=scopes, subject=subject)
+@dataclass
+class Served:
+    """A customer that is served, and everything that was opened to ask it; closed together."""
+
+    server: GoogleServer
+    opened: list[Any] = field(default_factory=list)
+    services: dict[str, Any] = field(default_factory=dict)  # stock clients by version: building one takes a while
+
+    @property
+    def url(self) -> str:
+        return self.server.url
+
+    @property
+    def customer(self) -> Customer:
+        return self.server.customer
+
+    @cached_property
+    def asking(self) -> requests.Session:
+        """The administrator's own session."""
+        return self.session()
+
+    def credentials(self, subject: str | None = ADMIN) -> Any:
+        info = json.loads(self.server.key_file())
+        return service_account.Credentials.from_service_account_info(info, scopes=SCOPES, subject=subject)
+
+    def session(self, subject: str | None = ADMIN) -> requests.Session:
+        tokens = requests.Session()
+        made = AuthorizedSession(self.credentials(subject), auth_request=Request(tokens))
+        tokens.trust_env = made.trust_env = False
+        self.opened += [tokens, made]
+        return made
+
+    def client(self, api: str = "admin", version: str = "directory_v1", over: str = "httplib2") -> Any:
+        """The stock client of an API, over either transport."""
+        return build(api, version, http=self._http(over), static_discovery=True, client_options={"api_endpoint": self.url})
+
+    def _http(self, over: str) -> Any:
+        if over == "requests":
+            return OverRequests(self.session())
+        made = httplib2.Http(timeout=30)
+        self.opened.append(made)
+        return AuthorizedHttp(self.credentials(), made)
+
+    def close(self) -> None:
+        for one in self.opened:
+            one.close()
+        self.server.close()
 
 
-def session(server: GoogleServer, subject: str | None = ADMIN) -> requests.Session:
-    made = AuthorizedSession(credentials(server, subject))
-    made.trust_env = False
-    return made
+def served(customer: Customer, faults: Faults | None = None, tls: ssl.SSLContext | None = None) -> Served:
+    """A server of the customer, started. All share one key: making one takes a while."""
+    tokens = Tokens(customer)
+    tokens.__dict__["key"] = _key()
+    server = serve_google(customer, faults, tls, tokens)
+    server.start()
+    return Served(server)
 
 
-def client(server: GoogleServer, api: str = "admin", version: str = "directory_v1", over: str = "httplib2") -> Any:
-    """The stock client of an API, over either transport."""
-    http = AuthorizedHttp(credentials(server), httplib2.Http(timeout=30)) if over == "httplib2" else OverRequests(session(server))
-    return build(api, version, http=http, static_discovery=True, client_options={"api_endpoint": server.url})
+@cache
+def _key() -> Any:
+    return Tokens(Customer()).key

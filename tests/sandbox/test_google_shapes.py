@@ -8,12 +8,11 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-import requests
 from googleapiclient.http import HttpRequest
 
 from reconciler.sandbox import google_discovery
-from reconciler.sandbox.google_server import HANDLERS, GoogleServer, serve_google
-from tests.google_company import ADMIN, DRIVE, client, company, mail, session
+from reconciler.sandbox.google_server import HANDLERS
+from tests.google_company import ADMIN, DRIVE, Served, company, mail, served
 from tests.sandbox.google_schema import problems
 
 US = {"customer": "my_customer"}
@@ -114,27 +113,25 @@ METHODS = {method.id: method for method in google_discovery.methods()}
 
 
 @pytest.fixture(scope="module")
-def world() -> Iterator[tuple[GoogleServer, requests.Session]]:
-    server = serve_google(company())
-    server.start()
-    yield server, session(server)
-    server.close()
+def google() -> Iterator[Served]:
+    made = served(company())
+    yield made
+    made.close()
 
 
 def test_every_method_that_the_server_offers_is_called_here() -> None:
     assert {name.partition(".")[2] for name in CALLS} == set(HANDLERS)
 
 
-def test_every_body_is_what_the_documents_describe(world: tuple[GoogleServer, requests.Session]) -> None:
+def test_every_body_is_what_the_documents_describe(google: Served) -> None:
     """In the order of the table: some calls need what another has made."""
-    assert [wrong for name, calls in CALLS.items() for call in calls for wrong in bodies(world, name, *call)] == []
+    assert [wrong for name, calls in CALLS.items() for call in calls for wrong in bodies(google, name, *call)] == []
 
 
-def bodies(world: tuple[GoogleServer, requests.Session], name: str, parameters: dict[str, Any], body: Any) -> list[str]:
+def bodies(google: Served, name: str, parameters: dict[str, Any], body: Any) -> list[str]:
     """What is wrong with the answer to one call, which the stock client words."""
-    server, asking = world
-    request = worded(server, name, json.loads(filled(server, parameters)), json.loads(filled(server, body)))
-    answer = asking.request(request.method, request.uri, data=request.body, headers=request.headers, timeout=10)
+    request = worded(google, name, json.loads(filled(google, parameters)), json.loads(filled(google, body)))
+    answer = google.asking.request(request.method, request.uri, data=request.body, headers=request.headers, timeout=10)
     method = METHODS[name]
     if not answer.ok:
         return [f"{request.uri}: {answer.status_code} {answer.text}"]
@@ -143,9 +140,9 @@ def bodies(world: tuple[GoogleServer, requests.Session], name: str, parameters: 
     return [f"{request.uri}: {problem}" for problem in problems(answer.json(), method.answer, method.schemas)]
 
 
-def filled(server: GoogleServer, value: Any) -> str:
+def filled(google: Served, value: Any) -> str:
     """A call as JSON, its ids filled in from the company as it is now."""
-    us = server.customer
+    us = google.customer
     ids = {str(n): us.id_of(mail(n)) for n in (7, 8, 16)} | {"4": next(iter(us.deleted), "")}
     ids |= {"role": list(us.roles)[-1], "assignment": list(us.role_assignments)[-1], "device": list(us.devices)[-1]}
     text = json.dumps(value)
@@ -154,10 +151,11 @@ def filled(server: GoogleServer, value: Any) -> str:
     return text
 
 
-def worded(server: GoogleServer, name: str, parameters: dict[str, Any], body: Any) -> HttpRequest:
+def worded(google: Served, name: str, parameters: dict[str, Any], body: Any) -> HttpRequest:
     api, *resources, verb = name.split(".")
     version = {"directory": "directory_v1", "datatransfer": "datatransfer_v1", "licensing": "v1"}[api]
-    made = client(server, "licensing" if api == "licensing" else "admin", version)
+    made = google.services.get(version) or google.client("licensing" if api == "licensing" else "admin", version)
+    google.services[version] = made
     for resource in resources:
         made = getattr(made, resource)()
     return getattr(made, verb)(**parameters, **({} if body is None else {"body": body}))
@@ -183,12 +181,9 @@ MUTANTS: dict[str, Callable[[dict[str, Any]], Any]] = {
 
 
 @pytest.mark.parametrize("mutant", MUTANTS.values(), ids=MUTANTS)
-def test_a_body_that_is_not_googles_is_seen(
-    world: tuple[GoogleServer, requests.Session], mutant: Callable[[dict[str, Any]], Any]
-) -> None:
-    server, asking = world
-    url = f"{server.url}/admin/directory/v1/users?customer=my_customer&projection=full"
-    method, body = METHODS["directory.users.list"], asking.get(url, timeout=10).json()
+def test_a_body_that_is_not_googles_is_seen(google: Served, mutant: Callable[[dict[str, Any]], Any]) -> None:
+    url = f"{google.url}/admin/directory/v1/users?customer=my_customer&projection=full"
+    method, body = METHODS["directory.users.list"], google.asking.get(url, timeout=10).json()
     assert list(problems(body, {"$ref": "Users"}, method.schemas)) == []
     changed = copy.deepcopy(body)
     mutant(changed)
