@@ -235,7 +235,7 @@ class Customer:
         """Give a role to a user, a group or a service account, by id; returns the assignment's id."""
         here = str(int(hashlib.sha256(f"{role} {holder} {unit}".encode()).hexdigest()[:12], 16))
         scope = {"scopeType": "CUSTOMER"} if unit is None else {"scopeType": "ORG_UNIT", "orgUnitId": unit}
-        kind = "GROUP" if holder in self.groups else "USER"
+        kind = "group" if holder in self.groups else "user"
         shown = {"kind": "admin#directory#roleAssignment", "roleAssignmentId": here, "roleId": role, "assignedTo": holder}
         self.role_assignments[here] = shown | {"assigneeType": kind} | scope
         return here

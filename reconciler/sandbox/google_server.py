@@ -149,7 +149,7 @@ class GoogleServer(HttpServer):
     def __init__(
         self, customer: Customer, faults: Faults, tls: ssl.SSLContext | None, tokens: Tokens, licence_seconds: float
     ) -> None:  # fmt: skip
-        self.tokens = tokens
+        self.customer, self.tokens = customer, tokens
         super().__init__(Answering(customer, tokens, faults, Pace(licence_seconds)), faults, tls, refused)
 
     def key_file(self, token_uri: str | None = None) -> str:
