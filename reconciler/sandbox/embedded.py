@@ -8,12 +8,17 @@ from functools import cached_property
 from pathlib import Path
 
 from reconciler.sandbox.company import Company, World, access_rules
+from reconciler.sandbox.directory import Directory
 from reconciler.sandbox.faults import Faults
+from reconciler.sandbox.google import Customer
 from reconciler.sandbox.google_server import GoogleServer, serve_google
-from reconciler.sandbox.graph_server import GraphServer, Registration, serve_microsoft
+from reconciler.sandbox.graph import microsoft
+from reconciler.sandbox.graph_token import Registration
+from reconciler.sandbox.http import HttpServer
 from reconciler.sandbox.ldap_server import LdapServer
 from reconciler.sandbox.roster_file import SETTINGS, write_roster
 from reconciler.sandbox.stock import GOOGLE_SUBJECT, READER, READER_PASSWORD, become, customer_of, directory_of, tenant_of
+from reconciler.sandbox.tenant import Tenant
 from reconciler.sandbox.tls import LOOPBACK, Authority
 
 # The names that the vendors' own hosts have: a proxy may lead them here, and the certificate is good for them.
@@ -36,19 +41,29 @@ class Embedded:
         return self.company.night(0)
 
     @cached_property
-    def ad(self) -> LdapServer:
-        return LdapServer(directory_of(self._first), self.faults["ad"], self.authority.context(LOOPBACK))
+    def directory(self) -> Directory:
+        return directory_of(self._first)
 
     @cached_property
-    def m365(self) -> GraphServer:
+    def tenant(self) -> Tenant:
+        return tenant_of(self._first, self.directory)
+
+    @cached_property
+    def customer(self) -> Customer:
+        return customer_of(self._first)
+
+    @cached_property
+    def ad(self) -> LdapServer:
+        return LdapServer(self.directory, self.faults["ad"], self.authority.context(LOOPBACK))
+
+    @cached_property
+    def m365(self) -> HttpServer:
         names, reader = (*LOOPBACK, *MICROSOFT_HOSTS), Registration(CLIENT_ID, CLIENT_SECRET)
-        tenant = tenant_of(self._first, self.ad.directory)
-        return serve_microsoft(tenant, self.faults["m365"], self.authority.context(names), [reader])
+        return microsoft(self.tenant, self.faults["m365"], self.authority.context(names), [reader])
 
     @cached_property
     def google(self) -> GoogleServer:
-        names = (*LOOPBACK, *GOOGLE_HOSTS)
-        return serve_google(customer_of(self._first), self.faults["google"], self.authority.context(names))
+        return serve_google(self.customer, self.faults["google"], self.authority.context((*LOOPBACK, *GOOGLE_HOSTS)))
 
     def start(self) -> Embedded:
         for server in (self.ad, self.m365, self.google):
@@ -65,9 +80,9 @@ class Embedded:
         world = self.company.night(number)
         write_roster(world, self.folder / "roster.csv")
         directory = directory_of(world)
-        become(self.ad.directory, directory)
-        become(self.m365.tenant, tenant_of(world, directory))
-        become(self.google.customer, customer_of(world))
+        become(self.directory, directory)
+        become(self.tenant, tenant_of(world, directory))
+        become(self.customer, customer_of(world))
         return world
 
     def _write_secrets(self) -> None:
@@ -106,14 +121,14 @@ max_quarantined_percent = 5
 [connectors.ad]
 kind = "active_directory"
 urls = ["{self.ad.url}"]
-bases = ["{self.ad.directory.base}"]
+bases = ["{self.directory.base}"]
 username = "{READER}"
 password = "file:secrets/ad-password"
 ca_file = "ca.pem"
 
 [connectors.m365]
 kind = "microsoft365"
-tenant = "{self.m365.tenant.id}"
+tenant = "{self.tenant.id}"
 client_id = "{CLIENT_ID}"
 client_secret = "file:secrets/m365-secret"
 login_url = "{login}"
