@@ -4,10 +4,13 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help test check fix bench live lock clean
+.PHONY: help demo test check fix bench live lock clean
 
 help:           ## this list
 	@grep -hE '^[a-z]+: .*##|^[a-z]+:.*  +##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/' | expand -t 10
+
+demo: $(VENV)/.runs   ## two nights on an embedded company: no credentials, no network, no root (about a minute to set up, then ten seconds)
+	@$(BIN)/reconciler demo .demo
 
 test: $(VENV)/.tests  ## every test that needs no root (under 3 minutes on two cores)
 	@echo "All tests that need no root: under 3 minutes on two cores."

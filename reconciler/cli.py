@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from importlib.metadata import version as installed
 from pathlib import Path
+from shutil import which
 from typing import Annotated, Any, NoReturn
 
 import typer
@@ -35,6 +36,28 @@ def _instant(text: str) -> datetime:
 
 
 # --- verbs --------------------------------------------------------------------------------------------------------
+
+
+@app.command()
+def demo(
+    folder: Annotated[Path, typer.Argument(metavar="[DIR]", help="Where the company's files and reports go.")] = Path("demo"),
+    people: Annotated[int, typer.Option(min=60, max=50_000, help="How many people the company has.")] = 60,
+) -> None:
+    """The real nightly run against an embedded company, two nights, one day apart."""
+    from reconciler.demo import SENTENCE, Shown, next_steps, two_nights
+    from reconciler.run import Wish
+
+    def told(shown: Shown) -> None:
+        say(f"\nThe night of {shown.night.record.as_of:%d %b %Y, %H:%M} UTC")
+        tell(shown.night)
+
+    say(SENTENCE)
+    shown = two_nights(folder, asked.now, people, lambda now: Wish(now, progress=_progress()), told)
+    command = "reconciler" if which("reconciler") else sys.argv[0]
+    for line in next_steps(command, folder, shown):
+        say(line)
+    if not all(night.verdict.true for night in shown):
+        raise ReconcilerError("a night found something else than what was planted in the company; this is a fault of ours")
 
 
 @app.command()

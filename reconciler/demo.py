@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -18,6 +18,7 @@ from reconciler.sandbox.truth import Verdict, verdict
 from reconciler.store import opened
 
 NIGHTS = 2
+SENTENCE = "No credentials, no network, no root: an HR file, and LDAP, Microsoft Graph and Google Admin SDK on loopback ports. About ten seconds."
 
 
 @dataclass(frozen=True)
@@ -29,7 +30,7 @@ class Shown:
 
 
 def two_nights(
-    folder: Path, now: datetime, size: int, wish: Callable[[datetime], Wish], tell: Callable[[Embedded, Shown], None]
+    folder: Path, now: datetime, size: int, wish: Callable[[datetime], Wish], tell: Callable[[Shown], None]
 ) -> list[Shown]:
     """Serve the company, run its nights, tell each; returns both. Raises UsageError when the folder holds something else."""
     _ours(folder)
@@ -41,7 +42,7 @@ def two_nights(
         for number in range(NIGHTS):
             world = embedded.night(number)
             shown.append(_one_night(folder, world, wish(world.now)))
-            tell(embedded, shown[-1])
+            tell(shown[-1])
         return shown
     finally:
         embedded.close()
@@ -73,3 +74,16 @@ def _ours(folder: Path) -> None:
 def _forget(state: Path) -> None:
     for path in sorted(state.rglob("*"), reverse=True):
         path.rmdir() if path.is_dir() and not path.is_symlink() else path.unlink()
+
+
+def next_steps(command: str, folder: Path, shown: Sequence[Shown]) -> Iterator[str]:
+    """What to look at, and what to type next: everything works offline from the stored nights."""
+    last = shown[-1]
+    page = next((path for path in last.night.record.reports if path.endswith(".html")), None)
+    leaver = next(f.person.id for f in last.night.findings if f.person and f.policy == "leaver-account-enabled")
+    yield f"Held against what was planted in the company: {'; '.join(last.verdict.lines())}."
+    if page:
+        yield f"The second night's report: {Path(page).resolve().as_uri()}"
+    yield "Look around, offline:"
+    for words in ("findings", "findings --severity critical", f"explain {leaver}", "diff", "policies list"):
+        yield f"    {command} --config {folder / 'config.toml'} {words}"

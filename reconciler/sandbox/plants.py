@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
+from typing import Any
 
 from reconciler.sandbox.company import EVERYBODY, GOOGLE_LICENCE, LICENCE, LICENSED, STAFF, SYSTEMS, Held, World, groups_of
 from reconciler.sandbox.names import Name, latin
@@ -212,11 +213,14 @@ def wrong_department(ground: Ground) -> Plant:
 
 def bare(system: str, key: str, login: str, world: World, who: Worker | None = None, **told: object) -> Held:
     """An account with nothing in it, of a person or of nobody."""
-    now = world.now
-    names = (who.given, who.name.family, who.shown) if who else ("", "", login.partition("@")[0].replace(".", " ").title())
-    about = (who.department, who.title, who.company, who.location, who.manager) if who else (None,) * 5
-    mail, employee_id = (who.mail, who.id) if who else (None, None)
-    made = Held(system, key, login, *names, mail, employee_id, *about, now - timedelta(days=400), True, now - timedelta(days=2))
+    created, seen = world.now - timedelta(days=400), world.now - timedelta(days=2)
+    about: dict[str, Any] = dict.fromkeys(("mail", "employee_id", "department", "title", "company", "location", "manager"))
+    named: dict[str, Any] = {"given": "", "family": "", "shown": login.partition("@")[0].replace(".", " ").title()}
+    if who is not None:
+        named = {"given": who.given, "family": who.name.family, "shown": who.shown}
+        about = {"mail": who.mail, "employee_id": who.id, "department": who.department, "title": who.title}
+        about |= {"company": who.company, "location": who.location, "manager": who.manager}
+    made = Held(system, key, login, **named, **about, created=created, last_login=seen)
     return replace(made, **told)  # type: ignore[arg-type] # fields of an account
 
 

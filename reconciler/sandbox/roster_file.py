@@ -76,7 +76,7 @@ def _row(world: World, worker: Worker) -> dict[str, str]:
         if worker.on_leave
         else "Active"
     )
-    contract_end = worker.start.replace(year=worker.start.year + 15) if worker.worker_type == "Contingent" else None
+    contract_end = worker.start + timedelta(days=5475) if worker.worker_type == "Contingent" else None
     cells = (
         worker.id, worker.name.given, worker.preferred, worker.name.family, world.mails.get(worker.id, worker.mail), status, worker.worker_type,
         worker.start, worker.last_day, contract_end, worker.position_start or worker.start, worker.department, jobs[worker.job][0], worker.title,
