@@ -97,12 +97,18 @@ class Embedded:
 
     def config(self, production: bool = False) -> str:
         """config.toml for this company. With `production` the vendors' real host names stand in it, to be reached through a proxy."""
-        login, graph, google = (
-            ("https://login.microsoftonline.com", "https://graph.microsoft.com/v1.0", "https://admin.googleapis.com")
-            if production else (self.m365.url, f"{self.m365.url}/v1.0", self.google.url)
+        login, graph, google = PRODUCTION if production else (self.m365.url, f"{self.m365.url}/v1.0", self.google.url)
+        return _CONFIG.format(
+            size=self.company.size, roster=SETTINGS, ad=self.ad.url, base=self.directory.base, reader=READER, tenant=self.tenant.id,
+            client=CLIENT_ID, login=login, graph=graph, subject=GOOGLE_SUBJECT, google=google, access=access_rules(),
+            trust="" if production else 'ca_file = "ca.pem"\n',
         )  # fmt: skip
-        trust = "" if production else 'ca_file = "ca.pem"\n'
-        return f"""# The embedded company: an HR file and three loopback servers that speak LDAP, Microsoft Graph and Google's Admin SDK.
+
+
+PRODUCTION = ("https://login.microsoftonline.com", "https://graph.microsoft.com/v1.0", "https://admin.googleapis.com")
+
+_CONFIG = """\
+# The embedded company: an HR file and three loopback servers that speak LDAP, Microsoft Graph and Google's Admin SDK.
 [organisation]
 name = "Harbour & Vale Ltd"
 timezone = "Europe/London"
@@ -115,21 +121,21 @@ database = "sqlite:///var/reconciler.db"
 kind = "hr_file"
 path = "roster.csv"
 id_pattern = '\\d{{6}}'
-min_people = {self.company.size}
+min_people = {size}
 max_quarantined_percent = 5
-{SETTINGS}
+{roster}
 [connectors.ad]
 kind = "active_directory"
-urls = ["{self.ad.url}"]
-bases = ["{self.directory.base}"]
-username = "{READER}"
+urls = ["{ad}"]
+bases = ["{base}"]
+username = "{reader}"
 password = "file:secrets/ad-password"
 ca_file = "ca.pem"
 
 [connectors.m365]
 kind = "microsoft365"
-tenant = "{self.tenant.id}"
-client_id = "{CLIENT_ID}"
+tenant = "{tenant}"
+client_id = "{client}"
 client_secret = "file:secrets/m365-secret"
 login_url = "{login}"
 graph_url = "{graph}"
@@ -137,13 +143,13 @@ graph_url = "{graph}"
 [connectors.google]
 kind = "google_workspace"
 credentials = "file:secrets/google.json"
-subject = "{GOOGLE_SUBJECT}"
+subject = "{subject}"
 api_url = "{google}"
 {trust}
 [exempt]
 accounts = ["svc-*", "breakglass*", "reader"]
 
-{access_rules()}
+{access}
 [report]
 formats = ["html", "csv", "jsonl"]
 dir = "var/reports"

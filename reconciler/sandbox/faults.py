@@ -13,6 +13,7 @@ Kind = Literal[
     "cut",  # send the first `value` bytes of the answer and never the last one, then close the connection; the effect has happened
     "repeat_token",  # page on with the token or cookie of the page before
     "empty_page",  # no rows on this page, the chain goes on
+    "short_pages",  # at most `value` rows a page, as servers may give
     "drop_field",  # leave the field or attribute named `value` out of every row
     "hide_rows",  # leave the last `value` rows out, as a lost permission does
     "expired_token",  # the page token has expired: HTTP 400/410, LDAP unwillingToPerform

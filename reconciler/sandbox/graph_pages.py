@@ -28,6 +28,8 @@ def listed(call: Call, rows: Iterable[Json], shape: Shape) -> Reply:
     _known_options(call)
     chosen = _chosen(call, list(rows), shape)
     begin, size = _begin(call, chosen) if shape.pages else 0, _size(call, shape)
+    if short := call.request.fault("short_pages"):
+        size = min(size, int(short.value))
     end = begin if call.request.fault("empty_page") else begin + size if shape.pages else len(chosen)
     head = _head(call, shape, len(chosen) if begin == 0 else None)
     following = _following(call, begin, end, chosen)

@@ -170,6 +170,8 @@ class Session:
             self.cursors.pop(cookie, None)
             return result(request, 0, controls=_paged(b""))
         cookie, cursor = self._cursor(request, asked, cookie)
+        if "short_pages" in struck:
+            most = min(most or MAX_PAGE, int(struck["short_pages"].value))
         begin, end = cursor.at, cursor.at + (most or MAX_PAGE)
         nodes = [] if "empty_page" in struck else cursor.found.nodes[begin:end]
         if not {"empty_page", "repeat_token"} & struck.keys():
