@@ -365,10 +365,8 @@ def main() -> NoReturn:
         logging.basicConfig(
             level=logging.INFO if asked.verbose else logging.ERROR, format="%(levelname)s %(message)s", stream=sys.stderr
         )
-        app(rest, standalone_mode=False)
-        code = 0
-    except typer.Exit as stop:
-        code = stop.exit_code
+        stopped = app(rest, standalone_mode=False)  # click hands a verb's exit code back instead of raising it
+        code = stopped if isinstance(stopped, int) else 0
     except ReconcilerError as problem:
         print(f"reconciler: {problem}", file=sys.stderr)
         code = problem.exit_code
