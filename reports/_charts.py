@@ -16,7 +16,8 @@ from reports._words import plural
 
 GRAVEST_FIRST = tuple(reversed(SEVERITIES))
 NIGHTS = 30
-_WIDE, _HIGH, _LEFT, _TOP, _BOTTOM = 560, 224, 34, 8, 34  # the trend, in units of its own
+_WIDE, _HIGH, _LEFT, _TOP, _BOTTOM = 560, 232, 34, 8, 34  # the trend, in units of its own
+_FLOW = 76  # the height of what came and went below it
 _LABEL, _CELL, _ROW = 172, 62, 26  # the heat: width of names, of a cell, height of a row
 
 
@@ -86,6 +87,31 @@ def trend(nights: Sequence[Bar]) -> Markup:
     return _svg("trend", _WIDE, _HIGH, "Active findings night by night", trend_text(nights), drawn)
 
 
+def flow(nights: Sequence[Bar]) -> Markup:
+    """What came and what went each night: new ones above the line, resolved ones below it, in the trend's columns."""
+    most_new, most_gone = (max(1, *counts) for counts in ([night.new for night in nights], [night.resolved for night in nights]))
+    unit, step = (_FLOW - 8) / (most_new + most_gone), min((_WIDE - _LEFT) / len(nights), 46)
+    line = 4 + most_new * unit
+    drawn = [_came_and_went(night, _LEFT + number * step, step, unit, line) for number, night in enumerate(nights)]
+    drawn.append(f'<line class="axis" x1="{_LEFT}" x2="{_WIDE}" y1="{line:.1f}" y2="{line:.1f}"/>')
+    return _svg("flow", _WIDE, _FLOW, "New and resolved findings night by night", flow_text(nights), drawn)
+
+
+def _came_and_went(night: Bar, x: float, step: float, unit: float, line: float) -> str:
+    gap, new, gone = min(4.0, step * 0.2), night.new * unit, night.resolved * unit
+    place = f'x="{x + gap / 2:.1f}" width="{step - gap:.1f}"'
+    return (
+        f"<g><title>{escape(night.day)}: {night.new:,} new, {night.resolved:,} resolved</title>"
+        f'<rect class="came" {place} y="{line - new:.1f}" height="{new:.1f}"/><rect class="went" {place} y="{line:.1f}" height="{gone:.1f}"/></g>'
+    )
+
+
+def flow_text(nights: Sequence[Bar]) -> str:
+    """How much came and went in all, in a sentence."""
+    came, went = sum(night.new for night in nights), sum(night.resolved for night in nights)
+    return f"{came:,} new and {went:,} resolved in {plural(len(nights), 'night')}."
+
+
 def _ceiling(most: int) -> int:
     """A round number, a multiple of four, that the highest bar stays below."""
     if most <= 4:
@@ -142,7 +168,8 @@ def heat(found: Spread) -> Markup:
     for line, (policy, counts) in enumerate(found.rows, 1):
         drawn.append(f'<text x="0" y="{line * _ROW + 17}">{escape(brief(policy, 27))}</text>')
         drawn += [_square(policy, source, count, found.top, n, line) for n, (source, count) in enumerate(zip(found.sources, counts, strict=True))]  # fmt: skip
-    return _svg("heat", wide, high, "Active findings by policy and system", heat_text(found), drawn)
+    name = "heat" if len(found.sources) <= 4 else "heat many"
+    return _svg(name, wide, high, "Active findings by policy and system", heat_text(found), drawn)
 
 
 def heat_text(found: Spread) -> str:
@@ -161,6 +188,7 @@ def _square(policy: str, source: str, count: int, top: int, column: int, line: i
 
 
 def _svg(name: str, wide: int, high: int, title: str, text: str, drawn: Sequence[str]) -> Markup:
+    label = name.split()[0]
     return Markup(
-        f'<svg class="{name}" viewBox="0 0 {wide} {high}" role="img" aria-labelledby="{name}-title {name}-text"><title id="{name}-title">{title}</title><desc id="{name}-text">{escape(text)}</desc>{"".join(drawn)}</svg>'
+        f'<svg class="{name}" viewBox="0 0 {wide} {high}" role="img" aria-labelledby="{label}-title {label}-text"><title id="{label}-title">{title}</title><desc id="{label}-text">{escape(text)}</desc>{"".join(drawn)}</svg>'
     )

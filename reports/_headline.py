@@ -17,7 +17,7 @@ EXITS = {
 }  # fmt: skip
 _URGENT = ("critical", "high")
 STATE_TILES = (
-    ("new", "new", "found for the first time"),
+    ("new", "new", "for the first time"),
     ("reopened", "back again", "had gone"),
     ("open", "still open", "known before"),
     ("resolved", "resolved", "gone, and read whole"),
@@ -73,15 +73,18 @@ def verdict(night: Night, counted: Tally) -> str:
 
 def _news(counted: Tally) -> Iterator[str]:
     new, back, gone = (counted.states[state] for state in ("new", "reopened", "resolved"))
-    urgent = [f"{counted.fresh[severity]:,} {severity}" for severity in _URGENT if counted.fresh[severity]]
     if new:
-        yield plural(new, "new finding")
+        yield plural(new, "new finding") + _urgent(counted, "new")
     if back:
-        yield plural(back, "finding") + " back again" if not new else f"{back:,} back again"
-    if urgent:
-        yield f"of these {listed(urgent)}" if len(urgent) > 1 or new + back > 1 else f"{urgent[0].split()[1]}"
+        yield (f"{back:,}" if new else plural(back, "finding")) + " back again" + _urgent(counted, "reopened")
     if gone:
-        yield f"{gone:,} resolved" if new or back else plural(gone, "finding") + " resolved"
+        yield (f"{gone:,}" if new or back else plural(gone, "finding")) + " resolved"
+
+
+def _urgent(counted: Tally, state: str) -> str:
+    """How many of them cannot wait: (4 critical, 3 high)."""
+    grave = [f"{counted.fresh[state, severity]:,} {severity}" for severity in _URGENT if counted.fresh[state, severity]]
+    return f" ({', '.join(grave)})" if grave else ""
 
 
 def standing(night: Night, counted: Tally) -> str:

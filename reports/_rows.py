@@ -54,10 +54,10 @@ def _row(finding: Finding, now: datetime, zone: ZoneInfo, pages: Mapping[str, Po
 
 
 def who(finding: Finding) -> str:
-    """The person, or what is known instead: the account's own name, or nobody."""
+    """The person, or how many have a claim."""
     if finding.person:
         return brief(finding.person.name or finding.person.id, 60)
-    return "nobody"
+    return "several people" if finding.evidence.get("matched_by") else "nobody"
 
 
 def age(days: int) -> str:
@@ -76,7 +76,7 @@ def _overdue(finding: Finding, now: datetime) -> bool:
 def due(finding: Finding, now: datetime) -> str:
     """Until when, as people say it; nothing where no day is set or nothing is left to do."""
     if finding.state == "waived":
-        return f"until {word(str((finding.waiver or {}).get('until', '?')))}"
+        return f"until {word(str((finding.waiver or {}).get('until', '?'))[:10])}"
     if finding.due is None or finding.state == "resolved":
         return ""
     left = finding.due - now

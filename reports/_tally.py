@@ -46,7 +46,7 @@ class Tally:
     every: int
     states: Counter[str]
     severities: Counter[str]  # of active findings
-    fresh: Counter[str]  # severities of those that are new or back
+    fresh: Counter[tuple[str, str]]  # new and reopened ones by state and severity
     spread: Counter[tuple[str, str]]  # active ones by policy and source
     policies: Counter[str]  # active ones by policy
     unverified: Counter[str]  # by source
@@ -95,8 +95,8 @@ def _count(counted: Mapping[str, Counter[Any]], finding: Finding) -> None:
     counted["severities"][finding.severity] += 1
     counted["policies"][finding.policy] += 1
     counted["spread"][finding.policy, finding.source] += 1
-    if finding.state != "open":
-        counted["fresh"][finding.severity] += 1
+    if finding.state in ("new", "reopened"):
+        counted["fresh"][finding.state, finding.severity] += 1
 
 
 def _claimants(night: Night) -> frozenset[str]:

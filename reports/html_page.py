@@ -16,7 +16,7 @@ from reconciler.model import SEVERITIES, STATES, Finding, Night
 from reports import _charts, _headline, _method, _rows
 from reports._tally import ACTIVE, Tally, tally
 from reports._text import brief, visible
-from reports._words import plural, word
+from reports._words import listed, plural, word
 
 NAME = "html"
 SUFFIX = ".html"
@@ -69,10 +69,11 @@ def _hash(text: str) -> Markup:
 
 def _first(night: Night, counted: Tally) -> dict[str, Any]:
     """The head of the page: the night in a sentence, what to trust less, the numbers."""
+    gaps = _headline.gaps_of(night, counted)
     return {
         "verdict": _headline.verdict(night, counted), "standing": _headline.standing(night, counted), "when": _headline.when(night),
         "since": _headline.since(night), "exit_words": _headline.EXITS.get(night.record.exit, ""),
-        "gaps": _headline.gaps_of(night, counted), "reused": _headline.reused(night),
+        "gaps": gaps, "gap_names": listed([gap.source.name for gap in gaps]), "reused": _headline.reused(night),
         "unasked": _headline.unasked(night.record.not_assessed), "tiles": _headline.tiles(night, counted),
         "severity_tiles": _headline.severity_tiles(night, counted),
     }  # fmt: skip
@@ -82,6 +83,7 @@ def _charted(night: Night, counted: Tally) -> dict[str, Any]:
     bars, spread = _charts.bars(night.history or (night.record,), ZoneInfo(night.timezone)), _charts.spread(counted)
     return {
         "bars": bars, "grades": _charts.GRAVEST_FIRST, "trend": _charts.trend(bars), "trend_text": _charts.trend_text(bars),
+        "flow": _charts.flow(bars), "flow_text": _charts.flow_text(bars),
         "spread": spread, "heat": _charts.heat(spread) if spread.rows else "", "heat_text": _charts.heat_text(spread) if spread.rows else "",
     }  # fmt: skip
 

@@ -98,7 +98,7 @@
   document.addEventListener("toggle", copyable, true);
   window.addEventListener("hashchange", arrive);
   window.addEventListener("beforeprint", function () {
-    document.querySelectorAll(".g-new details, .g-reopened details").forEach(function (one) { one.dataset.was = one.open ? "" : "shut"; one.open = true; });
+    document.querySelectorAll(".g-new .finding:nth-child(-n+40) > details, .g-reopened .finding:nth-child(-n+40) > details, .card > details, .policies > details").forEach(function (one) { one.dataset.was = one.open ? "" : "shut"; one.open = true; });
   });
   window.addEventListener("afterprint", function () {
     document.querySelectorAll("[data-was=shut]").forEach(function (one) { one.open = false; });

@@ -173,9 +173,9 @@ def night(found: Sequence[Finding] | None = None) -> Night:
 
 def history(record: RunRecord) -> list[RunRecord]:
     """Twenty-nine nights that lead to tonight; on two of them a source was not read whole."""
-    chance, made, levels = random.Random(7), list[RunRecord](), {"critical": 2, "high": 5, "medium": 14, "low": 19}
+    chance, made, levels = random.Random(7), list[RunRecord](), {"critical": 4, "high": 9, "medium": 14, "low": 13}
     for ago in range(29, 0, -1):
-        levels = {s: max(0, n + chance.choice((-1, 0, 0, 1))) for s, n in levels.items()}
+        levels = {s: max(0, n + chance.choice((-1, 0, 0, 0, 1))) for s, n in levels.items()}
         at, new, gone = AS_OF - timedelta(days=ago), chance.randint(0, 4), chance.randint(0, 3)
         told = {"new": new, "open": sum(levels.values()) - new, "reopened": 0, "waived": 2, "resolved": gone, "unverified": 0, "by_policy": {}, "by_severity": levels}  # fmt: skip
         made.append(replace(record, run=f"{at:%Y%m%dT%H%M%SZ}-{ago:04x}", as_of=at, started=at, finished=at, complete=ago not in (9, 17), findings=told))
