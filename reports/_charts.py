@@ -58,6 +58,11 @@ def bars(history: Sequence[RunRecord], zone: tzinfo) -> list[Bar]:
     ]  # fmt: skip
 
 
+def levels(nights: Sequence[Bar]) -> list[str]:
+    """The severities that a chart or its table speaks of; info only where there is any."""
+    return [s for s in GRAVEST_FIRST if s != "info" or any(night.counts[s] for night in nights)]
+
+
 def _by_severity(record: RunRecord) -> dict[str, int]:
     told = record.findings.get("by_severity", {})
     return {severity: told.get(severity, 0) for severity in GRAVEST_FIRST}
@@ -67,7 +72,9 @@ def trend_text(nights: Sequence[Bar]) -> str:
     """What the trend shows, in a sentence."""
     first, last = nights[0], nights[-1]
     if len(nights) == 1:
-        return f"The first night: {plural(last.every, 'active finding')}. From the second night on this chart shows how they change."
+        return (
+            f"The first night: {plural(last.every, 'active finding')}. From the second night on this chart shows how they change."
+        )
     gaps = sum(not night.whole for night in nights)
     moved = last.every - first.every
     way = "as many as" if not moved else f"{abs(moved):,} {'more' if moved > 0 else 'fewer'} than"
@@ -175,7 +182,7 @@ def heat(found: Spread) -> Markup:
 def heat_text(found: Spread) -> str:
     """Where most of it is, in a sentence."""
     most = max(((count, policy, found.sources[n]) for policy, counts in found.rows for n, count in enumerate(counts)), key=lambda c: c[0])  # fmt: skip
-    return f"Most in one place: {most[0]:,} of {most[1]} on {brief(most[2], 40)}."
+    return f"Most in one place: {most[0]:,} of {brief(most[1], 40)} on {brief(most[2], 40)}."
 
 
 def _square(policy: str, source: str, count: int, top: int, column: int, line: int) -> str:

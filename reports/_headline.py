@@ -107,7 +107,11 @@ def gaps_of(night: Night, counted: Tally) -> list[Gap]:
 
 
 def _headline(source: SourceReport) -> str:
-    told = {"incomplete": "could not be read to its end", "failed": "could not be read at all", "stale": "gave data that is too old"}
+    told = {
+        "incomplete": "could not be read to its end",
+        "failed": "could not be read at all",
+        "stale": "gave data that is too old",
+    }
     return told.get(source.state, source.state)
 
 
@@ -158,4 +162,3 @@ def _moved(now: int, earlier: Mapping[str, int] | None, severity: str) -> str:
 def when(night: Night) -> str:
     at: datetime = night.record.as_of.astimezone(ZoneInfo(night.timezone))
     return f"{at:%A} {at.day} {at:%B %Y, %H:%M} {at:%Z}"
-

@@ -68,7 +68,9 @@ def _claim(match: Match, names: Mapping[str, str]) -> Claim:
         if e.get("value")
     ]
     people = [f"{names[c['person']]} ({c['person']})" if c["person"] in names else str(c["person"]) for c in match.candidates]
-    return Claim(match, brief(match.account.login or match.account.id or "?", 80), brief(match.account.name or "", 80), keys, people)
+    return Claim(
+        match, brief(match.account.login or match.account.id or "?", 80), brief(match.account.name or "", 80), keys, people
+    )
 
 
 @dataclass(frozen=True)
@@ -156,4 +158,3 @@ def matched(matching: Mapping[str, int]) -> str:
     owned, every = matching.get("owned", 0), sum(matching.values())
     share = f"{100 * owned / every:.1f} %" if every else "0 %"
     return f"{owned:,} of {plural(every, 'account')} ({share}) have an owner by an exact key or a person's decision."
-

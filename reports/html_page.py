@@ -15,12 +15,13 @@ from markupsafe import Markup
 from reconciler.model import SEVERITIES, STATES, Finding, Night
 from reports import _charts, _headline, _method, _rows
 from reports._tally import ACTIVE, Tally, tally
-from reports._text import brief, visible
+from reports._text import brief
 from reports._words import listed, plural, word
 
 NAME = "html"
 SUFFIX = ".html"
 
+_LONGEST = 1200  # no text on the page is longer; csv and jsonl have it whole
 _ASSETS = Path(__file__).parent / "assets"
 _SECTIONS = (("resolved", "Resolved"), ("unverified", "Unverified"), ("waived", "Waived"))
 _SECTION_WORDS = {
@@ -41,7 +42,7 @@ def render(night: Night) -> bytes:
 
 
 def _environment(night: Night) -> Environment:
-    """Every text is made visible and escaped on its way out, whoever wrote it."""
+    """Every text is made visible, cut where it is absurdly long, and escaped on its way out, whoever wrote it."""
     made = Environment(loader=FileSystemLoader(_ASSETS), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, finalize=_shown)  # fmt: skip
     zone = ZoneInfo(night.timezone)
     made.filters |= {
@@ -56,7 +57,7 @@ def _environment(night: Night) -> Environment:
 
 
 def _shown(value: Any) -> Any:
-    return visible(value) if isinstance(value, str) and not isinstance(value, Markup) else value
+    return brief(value, _LONGEST) if isinstance(value, str) and not isinstance(value, Markup) else value
 
 
 def _inlined(style: str, script: str) -> dict[str, Markup]:
@@ -82,7 +83,7 @@ def _first(night: Night, counted: Tally) -> dict[str, Any]:
 def _charted(night: Night, counted: Tally) -> dict[str, Any]:
     bars, spread = _charts.bars(night.history or (night.record,), ZoneInfo(night.timezone)), _charts.spread(counted)
     return {
-        "bars": bars, "grades": _charts.GRAVEST_FIRST, "trend": _charts.trend(bars), "trend_text": _charts.trend_text(bars),
+        "bars": bars, "grades": _charts.levels(bars), "trend": _charts.trend(bars), "trend_text": _charts.trend_text(bars),
         "flow": _charts.flow(bars), "flow_text": _charts.flow_text(bars),
         "spread": spread, "heat": _charts.heat(spread) if spread.rows else "", "heat_text": _charts.heat_text(spread) if spread.rows else "",
     }  # fmt: skip

@@ -15,7 +15,17 @@ from typing import Any
 from reconciler import plugins
 from reconciler.findings import DUE_AFTER
 from reconciler.model import (
-    AccountRef, EntitlementRef, Finding, Match, Night, NotAssessed, PersonRef, PolicyPage, RunRecord, SourceReport, instant_text,
+    AccountRef,
+    EntitlementRef,
+    Finding,
+    Match,
+    Night,
+    NotAssessed,
+    PersonRef,
+    PolicyPage,
+    RunRecord,
+    SourceReport,
+    instant_text,
 )  # fmt: skip
 from reconciler.policy import policy_in
 
@@ -39,7 +49,11 @@ def people() -> list[Somebody]:
     """Sixty people; every fifth has left."""
     found = []
     for number in range(60):
-        name = NAMES[number % len(NAMES)] if number < len(NAMES) else f"{NAMES[number % len(NAMES)].split()[0]} {'BCDEFGH'[number % 7]}."
+        name = (
+            NAMES[number % len(NAMES)]
+            if number < len(NAMES)
+            else f"{NAMES[number % len(NAMES)].split()[0]} {'BCDEFGH'[number % 7]}."
+        )
         left = date(2026, 11, 22) - timedelta(days=number) if number % 5 == 0 else None
         found.append(Somebody(f"{100 + number:06d}", name, f"user{number:02d}", left))
     return found
@@ -49,7 +63,9 @@ def pages() -> tuple[PolicyPage, ...]:
     return tuple(policy_in(plugins.load("policies", name)).page() for name in plugins.names("policies"))
 
 
-def finding(policy: str, state: str, days: int, says: str, who: Somebody | None = None, source: str = "ad", **more: Any) -> Finding:
+def finding(
+    policy: str, state: str, days: int, says: str, who: Somebody | None = None, source: str = "ad", **more: Any
+) -> Finding:
     """One finding, first seen `days` nights ago."""
     page = policy_in(plugins.load("policies", policy.replace("-", "_")))
     first = AS_OF - timedelta(days=days)
@@ -93,7 +109,10 @@ def _leavers() -> Iterator[Finding]:
 def _others() -> Iterator[Finding]:
     staff = [p for p in people() if not p.left]
     for number, login in enumerate(("old-scanner", "jsmith2", "temp_contractor7", "=cmd|' /C calc'!A0", "marketing.intern")):
-        state, source = ("new", "open", "open", "open", "resolved")[number], ("ad", "m365", "google")[number % 3 if number < 2 else 0]
+        state, source = (
+            ("new", "open", "open", "open", "resolved")[number],
+            ("ad", "m365", "google")[number % 3 if number < 2 else 0],
+        )
         account = AccountRef(source, f"3f2c{number}a41-0000-4000-8000-00000000000{number}", login, None)
         yield finding("orphan-account", state, number * 6, f"{login} on {source} belongs to nobody on the roster", None, source, account=account,
                       evidence={"enabled": True, "kind": "person", "privileged": number == 1, "email": f"{login}@example.com", "created_at": "2024-03-01T09:12:00Z", "container": "OU=Staff,DC=example,DC=com"})  # fmt: skip
@@ -104,7 +123,11 @@ def _others() -> Iterator[Finding]:
                       evidence={"moved_at": "2026-10-01T00:00:00Z", "moved_from": "Finance", "person_department": "Legal", "person_job_title": "Counsel", "via": "direct", "matched_by": "employee_id"},
                       waiver={"until": "2026-12-15T00:00:00Z", "reason": "Closes the books until mid December", "by": "a.roy"} if number == 3 else None)  # fmt: skip
     for number, who in enumerate(staff[6:14]):
-        drift = {"department": {"hr": "Legal", "account": "Finance"}, "job_title": {"hr": "Counsel", "account": None}, "manager": None}
+        drift = {
+            "department": {"hr": "Legal", "account": "Finance"},
+            "job_title": {"hr": "Counsel", "account": None},
+            "manager": None,
+        }
         yield finding("attribute-drift", "open" if number else "new", number * 3, f"{who.login} on ad differs from what HR says about {who.name}", who, evidence={"matched_by": "employee_id", "mastered_by": None, "drift": drift})  # fmt: skip
     for number, who in enumerate(staff[14:20]):
         yield finding("dormant-account", "unverified" if number > 3 else "open", 9 + number, f"{who.login} on {'google' if number > 3 else 'm365'} has not been used since 2 Aug 2026", who, "google" if number > 3 else "m365",
@@ -132,13 +155,21 @@ def matches() -> tuple[Match, ...]:
 
     def keys(login: str, level: str) -> tuple[dict[str, Any], ...]:
         values = {"employee_id": None, "upn": f"{login}@example.com", "email": f"{login}@example.com"}
-        return tuple({"field": k, "level": "no value" if v is None else level, "bits": None, "value": v} for k, v in values.items())
+        return tuple(
+            {"field": k, "level": "no value" if v is None else level, "bits": None, "value": v} for k, v in values.items()
+        )
 
     found = [Match(AccountRef("ad", "9d1f", "j.novak", "J. Novak"), "disputed", None, "email", keys("j.novak", "several people"),
                    ({"person": "000104", "probability": None}, {"person": "000171", "probability": None}))]  # fmt: skip
     found += [Match(AccountRef("ad", f"3f2c{n}", login, None), "nobody", None, None, keys(login, "nobody")) for n, login in enumerate(("old-scanner", "jsmith2", "temp_contractor7", "=cmd|' /C calc'!A0"))]  # fmt: skip
     found += [Match(AccountRef("m365", f"77{n}", f"user7{n}@example.com", None), "withheld", None, None, keys(f"user7{n}", "nobody")) for n in range(2)]  # fmt: skip
-    return (*found, *(Match(AccountRef("ad", f"e{n}", login, None), "exempt") for n, login in enumerate(("svc-backup", "svc-sql01", "breakglass1"))))
+    return (
+        *found,
+        *(
+            Match(AccountRef("ad", f"e{n}", login, None), "exempt")
+            for n, login in enumerate(("svc-backup", "svc-sql01", "breakglass1"))
+        ),
+    )
 
 
 def sources() -> tuple[SourceReport, ...]:
@@ -168,7 +199,24 @@ def night(found: Sequence[Finding] | None = None) -> Night:
     )  # fmt: skip
     changes = {"ad": {"accounts_added": 2, "accounts_removed": 0, "grants_added": 9, "grants_removed": 3}, "m365": {"accounts_added": 2, "accounts_removed": 1, "grants_added": 4, "grants_removed": 0}}  # fmt: skip
     undecided = {"dormant-account": 11, "leaver-account-used": 2}
-    return Night("Example Ltd", record, listed, matches(), pages(), (*history(record), record), changes, undecided, "Europe/London")
+    return Night(
+        "Example Ltd", record, listed, matches(), pages(), (*history(record), record), changes, undecided, "Europe/London"
+    )
+
+
+def small() -> Night:
+    """A night of six findings and two policies whose words are fixed here: what golden files are made of."""
+    by_state = {f.state: f for f in reversed(findings()) if f.policy in ("leaver-account-enabled", "mover-access-stale")}
+    words = {
+        "leaver-account-enabled": ("An account stays usable.", "Former staff keep access.", "Disable the account.", "The last day is wrong.", "critical"),
+        "mover-access-stale": ("Old access stays.", "Duties add up.", "Remove the membership.", "A hand-over is agreed.", "high"),
+    }  # fmt: skip
+    told = tuple(
+        PolicyPage(name, title, why, fix, wrong, grade, ("ISO 27001 A.5.18",), {"grace": "0h"})
+        for name, (title, why, fix, wrong, grade) in words.items()
+    )
+    full = night(list(by_state.values()))
+    return replace(full, policies=told, history=full.history[-3:])
 
 
 def history(record: RunRecord) -> list[RunRecord]:
@@ -178,7 +226,17 @@ def history(record: RunRecord) -> list[RunRecord]:
         levels = {s: max(0, n + chance.choice((-1, 0, 0, 0, 1))) for s, n in levels.items()}
         at, new, gone = AS_OF - timedelta(days=ago), chance.randint(0, 4), chance.randint(0, 3)
         told = {"new": new, "open": sum(levels.values()) - new, "reopened": 0, "waived": 2, "resolved": gone, "unverified": 0, "by_policy": {}, "by_severity": levels}  # fmt: skip
-        made.append(replace(record, run=f"{at:%Y%m%dT%H%M%SZ}-{ago:04x}", as_of=at, started=at, finished=at, complete=ago not in (9, 17), findings=told))
+        made.append(
+            replace(
+                record,
+                run=f"{at:%Y%m%dT%H%M%SZ}-{ago:04x}",
+                as_of=at,
+                started=at,
+                finished=at,
+                complete=ago not in (9, 17),
+                findings=told,
+            )
+        )
     return made
 
 
