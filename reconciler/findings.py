@@ -57,8 +57,9 @@ class Part:
     ) -> Iterator[Finding]:
         """Rows as records, in the table's order."""
         table = self.table if rows is None else self.table.take(pa.array(rows, pa.int64()))
-        for row in table.to_pylist():
-            yield self._finding(row, waivers or {})
+        for batch in table.to_batches(max_chunksize=4096):  # records of a hundred thousand rows at once would fill the memory
+            for row in batch.to_pylist():
+                yield self._finding(row, waivers or {})
 
     def _finding(self, row: Mapping[str, Any], waivers: Mapping[str, Mapping[str, Any]]) -> Finding:
         about = {thing: [row[n] for n in names] for thing, names in _WHO.items() if names[0] in row}

@@ -70,10 +70,12 @@ class Finding:
 
     def to_json(self) -> dict[str, Any]:
         """The finding as the contract's JSON object."""
-        record = {"schema_version": SCHEMA_VERSION, **asdict(self)}
+        record: dict[str, Any] = {"schema_version": SCHEMA_VERSION, **vars(self)}
+        for name in ("person", "account", "entitlement"):
+            record[name] = None if record[name] is None else dict(vars(record[name]))
         for name in ("first_seen", "last_seen", "due"):
             record[name] = instant_text(record[name])
-        record["remedies"] = list(self.remedies)
+        record |= {"evidence": dict(self.evidence), "waiver": self.waiver and dict(self.waiver), "remedies": list(self.remedies)}
         return record
 
 

@@ -14,13 +14,25 @@ _UNSEEN = re.compile(
 )
 
 
+_SUSPECT = re.compile(_UNSEEN.pattern.split("|")[0][:-1] + "\u200c\u200d]")  # one class alone: quick to look for
+
+
+def plain(text: str) -> bool:
+    """Whether nothing in a text is unseen; nearly every text is plain, and this is quick to say."""
+    return (text.isascii() and text.isprintable()) or not _SUSPECT.search(text)
+
+
 def visible(text: str) -> str:
     """The text with every unseen character as \\u{202E}, so that a name shows what it is."""
+    if plain(text):
+        return text
     return _UNSEEN.sub(lambda found: f"\\u{{{ord(found[0]):04X}}}", text)
 
 
 def escaped(json_text: str) -> str:
     """JSON text with every unseen character as its \\uXXXX escape: visible, and yet the same value when read."""
+    if plain(json_text):
+        return json_text
     return _UNSEEN.sub(_json_escape, json_text)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 
 from reconciler.model import Night
@@ -13,4 +14,7 @@ SUFFIX = ".jsonl"
 
 def render(night: Night) -> bytes:
     """Every finding of the night, resolved ones included, in the night's order; UTF-8, unseen characters as \\uXXXX."""
-    return "".join(escaped(json.dumps(finding.to_json(), ensure_ascii=False)) + "\n" for finding in night.findings).encode()
+    made, write_json = io.BytesIO(), json.JSONEncoder(ensure_ascii=False).encode
+    for finding in night.findings:
+        made.write(escaped(write_json(finding.to_json())).encode() + b"\n")
+    return made.getvalue()

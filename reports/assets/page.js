@@ -1,63 +1,108 @@
 (function () {
   "use strict";
-  var table = document.getElementById("findings-table");
-  if (!table) return;
-  var body = table.tBodies[0], rows = Array.prototype.slice.call(body.rows), tools = document.querySelector(".tools");
-  var names = ["search", "severity", "state", "policy", "source"], size = 50, page = 0;
+  var tools = document.querySelector(".tools"), count = document.getElementById("count");
+  var rows = Array.prototype.slice.call(document.querySelectorAll(".finding"));
+  if (!tools || !rows.length) return;
+  var names = ["search", "severity", "state", "policy", "source"], active = ["new", "open", "reopened"], timer = 0;
+  var lists = Array.prototype.slice.call(document.querySelectorAll(".findings .list"));
+  rows.forEach(function (row, number) { row.dataset.number = number; });
   tools.hidden = false;
+
   function field(name) { return document.getElementById("by-" + name); }
-  function wanted(row) {
+  function text(row) { return row.words || (row.words = row.textContent.toLowerCase().replace(/\s+/g, " ")); }
+  function wanted(row, asked) {
     return names.every(function (name) {
-      var value = field(name).value.toLowerCase();
-      if (!value) return true;
-      return name === "search" ? row.textContent.toLowerCase().indexOf(value) >= 0 : row.dataset[name] === value;
+      if (!asked[name]) return true;
+      if (name === "state" && asked.state === "active") return active.indexOf(row.dataset.state) >= 0;
+      if (name !== "search") return row.dataset[name] === asked[name];
+      return asked.words.every(function (word) { return text(row).indexOf(word) >= 0; });
     });
   }
+
   function show() {
-    var hits = rows.filter(wanted), pages = Math.max(1, Math.ceil(hits.length / size));
-    page = Math.min(page, pages - 1);
-    rows.forEach(function (row) { row.hidden = true; });
-    hits.slice(page * size, page * size + size).forEach(function (row) { row.hidden = false; });
-    document.getElementById("shown").textContent = hits.length + " of " + rows.length + " findings, page " + (page + 1) + " of " + pages;
+    var asked = {}, hits = 0, any = false;
+    names.forEach(function (name) { asked[name] = field(name).value.trim(); any = any || asked[name]; });
+    asked.words = asked.search.toLowerCase().split(/\s+/);
+    rows.forEach(function (row) { row.hidden = !wanted(row, asked); hits += !row.hidden; });
+    lists.forEach(function (list) {
+      var group = list.parentNode, empty = !list.querySelector(".finding:not([hidden])");
+      group.hidden = empty;
+    });
+    var said = any ? (hits ? hits + " of " + rows.length + (rows.length === 1 ? " finding" : " findings") : "No finding matches; “Clear” shows all " + rows.length) : rows.length + (rows.length === 1 ? " finding" : " findings") + " on this page, resolved, unverified and waived ones included";
+    if (count.textContent !== said) count.textContent = said;
+    remember(asked);
+  }
+
+  function remember(asked) {
     var state = new URLSearchParams();
-    names.forEach(function (name) { if (field(name).value) state.set(name, field(name).value); });
-    if (history.replaceState) history.replaceState(null, "", state.toString() ? "#?" + state : location.pathname + location.search);
+    names.forEach(function (name) { if (asked[name]) state.set(name, asked[name]); });
+    try { history.replaceState(null, "", String(state) ? "#?" + state : location.pathname + location.search); } catch (refused) { return; }
   }
-  function toTarget() {
-    if (location.hash.indexOf("#?") === 0) {
-      new URLSearchParams(location.hash.slice(2)).forEach(function (value, name) { if (names.indexOf(name) >= 0) field(name).value = value; });
-      return show();
-    }
-    var row = location.hash.length > 1 && document.getElementById(location.hash.slice(1));
-    if (row && row.dataset && row.dataset.severity) {
-      names.forEach(function (name) { field(name).value = ""; });
-      page = Math.floor(rows.indexOf(row) / size);
-      var hash = location.hash;
-      show();
-      history.replaceState(null, "", hash);
-      row.querySelector("details").open = true;
-      row.scrollIntoView();
-    }
-  }
-  names.forEach(function (name) { field(name).addEventListener("input", function () { page = 0; show(); }); });
-  document.getElementById("before").addEventListener("click", function () { page = Math.max(0, page - 1); show(); });
-  document.getElementById("after").addEventListener("click", function () { page += 1; show(); });
-  Array.prototype.forEach.call(table.tHead.querySelectorAll("button"), function (button, column) {
-    button.addEventListener("click", function () {
-      var head = button.parentNode, up = head.getAttribute("aria-sort") !== "ascending";
-      Array.prototype.forEach.call(table.tHead.rows[0].cells, function (cell) { cell.removeAttribute("aria-sort"); });
-      head.setAttribute("aria-sort", up ? "ascending" : "descending");
-      rows.sort(function (a, b) {
-        var x = a.cells[column].dataset.key || a.cells[column].textContent, y = b.cells[column].dataset.key || b.cells[column].textContent;
-        return (up ? 1 : -1) * x.localeCompare(y, undefined, { numeric: true });
+
+  function sort() {
+    var by = document.getElementById("sort").value;
+    function key(row) { return by === "rank" ? -row.dataset.rank : by === "first" ? +row.dataset.first : by === "due" ? +row.dataset.due || Infinity : row.dataset[by] || ""; }
+    lists.forEach(function (list) {
+      var here = Array.prototype.slice.call(list.children);
+      here.sort(function (a, b) {
+        var x = by ? key(a) : 0, y = by ? key(b) : 0;
+        var order = typeof x === "number" ? (x === y ? 0 : x < y ? -1 : 1) : x.localeCompare(y, undefined, { numeric: true });
+        return order || a.dataset.number - b.dataset.number;
       });
-      rows.forEach(function (row) { body.appendChild(row); });
-      page = 0;
-      show();
+      here.forEach(function (row) { list.appendChild(row); });
+    });
+  }
+
+  function ask(given) {
+    names.forEach(function (name) { field(name).value = given[name] || ""; });
+    show();
+  }
+
+  function arrive() {
+    var given = {}, row;
+    if (location.hash.indexOf("#?") === 0) {
+      new URLSearchParams(location.hash.slice(2)).forEach(function (value, name) { given[name] = value; });
+      return ask(given);
+    }
+    row = location.hash.length > 1 && document.getElementById(location.hash.slice(1));
+    if (!row || !row.querySelector) return;
+    if (row.classList.contains("finding")) { row.hidden = false; row.parentNode.parentNode.hidden = false; }
+    var inside = row.tagName === "DETAILS" ? row : row.classList.contains("finding") && row.querySelector("details");
+    if (inside) { inside.open = true; row.scrollIntoView(); }
+  }
+
+  function copyable(event) {
+    var open = event.target.open && event.target.querySelector && event.target.querySelector(".copies");
+    if (!open || open.querySelector("button") || !navigator.clipboard) return;
+    var button = document.createElement("button"), code = open.querySelector("code");
+    button.type = "button"; button.className = "copy"; button.textContent = "Copy id";
+    button.addEventListener("click", function () {
+      navigator.clipboard.writeText(code.textContent).then(function () { button.textContent = "Copied"; }, function () { getSelection().selectAllChildren(code); });
+    });
+    open.appendChild(button);
+  }
+
+  tools.addEventListener("submit", function (event) { event.preventDefault(); });
+  tools.addEventListener("reset", function () { setTimeout(function () { sort(); show(); }); });
+  field("search").addEventListener("input", function () { clearTimeout(timer); timer = setTimeout(show, 120); });
+  names.slice(1).forEach(function (name) { field(name).addEventListener("change", show); });
+  document.getElementById("sort").addEventListener("change", sort);
+  document.querySelectorAll(".tiles a").forEach(function (tile) {
+    tile.addEventListener("click", function (event) {
+      if (!Number(tile.querySelector("b").textContent.replace(/,/g, ""))) return;
+      event.preventDefault();
+      ask(tile.dataset.severity ? { severity: tile.dataset.severity, state: "active" } : { state: tile.dataset.state });
+      document.getElementById("findings").focus();
     });
   });
-  window.addEventListener("hashchange", toTarget);
-  window.addEventListener("beforeprint", function () { rows.forEach(function (row) { row.hidden = !wanted(row); row.querySelector("details").open = true; }); });
-  if (location.hash) toTarget(); else show();
-  if (location.hash && !document.getElementById("shown").textContent) show();
+  document.addEventListener("toggle", copyable, true);
+  window.addEventListener("hashchange", arrive);
+  window.addEventListener("beforeprint", function () {
+    document.querySelectorAll(".g-new .finding:nth-child(-n+40) > details, .g-reopened .finding:nth-child(-n+40) > details, .card > details, .policies > details").forEach(function (one) { one.dataset.was = one.open ? "" : "shut"; one.open = true; });
+  });
+  window.addEventListener("afterprint", function () {
+    document.querySelectorAll("[data-was=shut]").forEach(function (one) { one.open = false; });
+  });
+  var hash = location.hash;
+  if (hash && hash.indexOf("#?") !== 0) { show(); try { history.replaceState(null, "", hash); } catch (refused) { /* a page without an address */ } arrive(); } else if (hash) arrive(); else show();
 })();
