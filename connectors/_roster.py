@@ -20,6 +20,8 @@ TEXTS = tuple(c.name for c in PEOPLE.columns if c.type == "string" and c.name no
 DATES = ("start_date", "last_day", "end_date", "position_start")
 POSITION = ("job_code", "job_title", "department", "company", "position_start", "start_date")
 
+_WHO = ("employee_id", "person_id", "work_email", "given_name", "family_name", "display_name")
+
 ROW = "row"  # the "column" of a row that is broken as a whole
 _YEARS = range(1900, 2200)  # other years are slips of the pen
 _ZEROS = re.compile(r"0+([-/. ]0+)*")  # 00/00/0000: no date, in any form
@@ -75,17 +77,20 @@ class Reading:
         )
 
     def _take(self, row: Row) -> None:
+        if not any(row.cells.get(name, "").strip() for name in _WHO):
+            return self.reject(row, "no id, name or e-mail", "whose row it is", f"line {row.line} is nobody's row")
         try:
             self.people.append((row, self._person(row)))
         except _Bad as bad:
             self.quarantine(row, bad.column, bad.found, bad.allowed, bad.problem)
+        return None
 
     def quarantine(self, row: Row, column: str, found: str, allowed: str, problem: str) -> None:
         self._bad[column] += 1
         self.defects.append(self._defect(row, column, found, allowed, problem))
 
     def reject(self, row: Row, found: str, allowed: str, problem: str) -> None:
-        """A row whose cells cannot be told apart."""
+        """A line that is nobody's row: it counts, and no person is withheld for it."""
         self._bad[ROW] += 1
         self.defects.append(replace(self._defect(row, ROW, found, allowed, problem), rejected=True))
 

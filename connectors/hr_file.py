@@ -16,7 +16,7 @@ from typing import Literal
 from pydantic import Field
 
 from connectors._csv_lines import Line, Lines, lines_of, text_of
-from connectors._roster import DATES, TEXTS, Reading, Row, columns_of
+from connectors._roster import DATES, ROW, TEXTS, Reading, Row, columns_of
 from connectors._roster_sample import suggest
 from connectors._roster_settings import COLUMNS, Delimiter, Encoding, RosterSettings
 from reconciler.connector import Answer, AsOf, Context, Defect, Ended, FileRef, Identity, Incomplete, Need, Page, duration
@@ -155,19 +155,19 @@ def _own_names(settings: Settings, names: Sequence[str], places: dict[str, int])
 
 
 def _rows(settings: Settings, reading: Reading, lines: Lines, headers: Mapping[str, int]) -> Iterator[Row]:
-    """The data rows; one that is broken is rejected with its line, unless nobody can tell whose it is."""
+    """The data rows; one that is broken is quarantined with its line, unless nobody can tell whose it is."""
     width = len(lines.header)
     for line in lines.rows:
         row = Row(line.number, {column: line.cells[at] for column, at in headers.items() if at < len(line.cells)})
         if line.broken or len(line.cells) != width:
-            _reject(settings, reading, line, row, width)
+            _break(settings, reading, line, row, width)
         elif line is lines.rows[-1] and not lines.ended and not _believed(settings, lines, row, headers):
             reading.defects.append(_cut_off(reading, line, row, lines.header[-1].strip()))
         else:
             yield row
 
 
-def _reject(settings: Settings, reading: Reading, line: Line, row: Row, width: int) -> None:
+def _break(settings: Settings, reading: Reading, line: Line, row: Row, width: int) -> None:
     email = next((cell.strip() for cell in line.cells if _EMAIL.fullmatch(cell.strip())), None)
     known = row.cells.get("employee_id", "").strip()
     fits = known if not settings.id_pattern or re.fullmatch(settings.id_pattern, known, re.ASCII) else ""
@@ -179,7 +179,7 @@ def _reject(settings: Settings, reading: Reading, line: Line, row: Row, width: i
     problem = f"line {line.number}: {line.broken}" if line.broken else f"line {line.number} has {found}, the header has {width}"
     if not fits and not email:
         raise Incomplete(f"{settings.path}: {problem}, and whose row it is cannot be told; mend the line")
-    reading.reject(Row(row.line, {**row.cells, "employee_id": fits, "work_email": email or ""}), found, allowed, problem)
+    reading.quarantine(Row(row.line, {**row.cells, "employee_id": fits, "work_email": email or ""}), ROW, found, allowed, problem)
 
 
 def _believed(settings: Settings, lines: Lines, row: Row, headers: Mapping[str, int]) -> bool:

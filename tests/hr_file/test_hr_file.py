@@ -120,8 +120,8 @@ def test_a_bad_cell_quarantines_its_row(tmp_path: Path, old: str, new: str, colu
     assert len(people(found)["employee_id"]) == 99
 
 
-def test_a_ragged_row_is_rejected(tmp_path: Path) -> None:
-    found = answers(tmp_path / "r.csv", changed(7, "Finance", "Finance,x"))
+def test_a_line_that_is_nobodys_is_rejected(tmp_path: Path) -> None:
+    found = answers(tmp_path / "r.csv", file(*ROWS[:7], ",,,Active,,,Finance,,", *ROWS[7:]))
     assert [(d.line, d.rejected) for d in found if isinstance(d, Defect)] == [(9, True)]
 
 
