@@ -14,7 +14,7 @@ from reconciler.model import instant_text
 from reconciler.snapshots import Snapshot
 
 _NAMED = {
-    "people": ("person_id", ("display_name", "family_name", "given_name")),
+    "people": ("person_id", ("display_name",)),
     "accounts": ("account_id", ("login", "display_name", "upn")),
     "entitlements": ("entitlement_id", ("name",)),
 }
@@ -30,8 +30,12 @@ def changed_records(new: Snapshot, old: Snapshot) -> Iterator[dict[str, Any]]:
         about = {"source": new.source, "table": table}
         for record in _differences(now, before):
             told = record.pop("row")
-            named = next((told[name] for name in names if told[name]), None)
+            named = next((told[name] for name in names if told[name]), None) or _full_name(told)
             yield {**about, "id": told[key], "name": named, **record}
+
+
+def _full_name(told: Mapping[str, Any]) -> str | None:
+    return " ".join(filter(None, (told.get("given_name"), told.get("family_name")))) or None
 
 
 def _differences(now: pa.Table | None, before: pa.Table | None) -> Iterator[dict[str, Any]]:
@@ -76,7 +80,7 @@ def _differ(new: pa.ChunkedArray, old: pa.ChunkedArray) -> npt.NDArray[np.bool_]
 
 def _employments(new: list[dict[str, Any]], old: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
     """A person with several employments: which columns read differently over all of them."""
-    columns = {}
+    columns: dict[str, Any] = {}
     for name in (name for name in new[0] if name != "code"):
         after, before = (sorted({str(_plain(row[name])) for row in rows}) for rows in (new, old))
         if after != before:

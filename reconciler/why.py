@@ -28,12 +28,9 @@ _CHANGES: tuple[tuple[str, Mapping[str, Any]], ...] = (
     ("the account is enabled on {source}", {"enabled": True}),
     ("HR says that the person has not left", _EMPLOYED),
     ("HR says that the person has left", {"has_left": True, "current": False}),
-    ("the account has an owner on the roster", {"ownership": "owned", "outcome": "owned"}),
-    ("the account is no longer disputed", {"ownership": "owned", "outcome": "owned"}),
-)
-_TO_NOW: tuple[tuple[str, str], ...] = (
-    ("somebody signs in to it", "last_login_at"),
-    ("the person has started", "starts"),
+    ("somebody signs in to the account", {"last_activity_at": "now", "last_login_at": "now"}),
+    ("the person has started", {"starts": "now"}),
+    ("the account is clearly one person's", {"ownership": "owned"}),
 )
 _BY_TABLE = {
     "leaver_holdings": "{entitlement_name} is taken away on {source}",
@@ -75,7 +72,14 @@ def reasons(asked: Sequence[Asked], answers: Answers, estate: Estate, who: Conce
         words = [row["answer"] for row in told]
         word = next((word for word in ("yes", "undecided") if word in words), "not assessed" if gaps else "no")
         page = question.policy.page(question.settings, question.severity)
-        yield {"policy": policy, "title": page.title, "severity": question.severity, "answer": word, "reasons": gaps, "facts": told}
+        yield {
+            "policy": policy,
+            "title": page.title,
+            "severity": question.severity,
+            "answer": word,
+            "reasons": gaps,
+            "facts": told,
+        }
 
 
 def _about(question: Asked, answered: Answered, answers: Answers, estate: Estate, who: Concerned) -> Iterator[dict[str, Any]]:
@@ -116,10 +120,10 @@ def _cleared_by(question: Asked, view: View, row: int, estate: Estate, about: Ma
     """Single changes after which the policy, asked again, says no; else how to fix it in the policy's own words."""
     words = {name: about.get(name) or "it" for name in _ABOUT}
     found = [_BY_TABLE[view.name].format(**words)] if view.name in _BY_TABLE else []
-    changes = [(text, dict(columns)) for text, columns in _CHANGES] + [(text, {column: estate.now}) for text, column in _TO_NOW]
-    for text, columns in changes:
-        known = {name: value for name, value in columns.items() if view.has(name)}
-        if known and _facts(view, row, list(known)) != {n: _plain(v) for n, v in known.items()} and _says_no(question, view, row, estate, known):
+    for text, columns in _CHANGES:
+        known = {name: estate.now if value == "now" else value for name, value in columns.items() if view.has(name)}
+        already = _facts(view, row, list(known)) == {name: _plain(value) for name, value in known.items()}
+        if not already and _says_no(question, view, row, estate, known):
             found.append(text.format(**words))
     page = question.policy.page(question.settings, question.severity)
     return list(dict.fromkeys(found)) or [page.fix]
