@@ -2,26 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from reconciler.answers import Answered, Unread
+from reconciler.changes import changed_records
 from reconciler.config import Config
+from reconciler.drift import record_changes
 from reconciler.errors import UsageError
 from reconciler.estate import Estate
 from reconciler.evaluate import evaluate
 from reconciler.findings import Findings
 from reconciler.matches import describe
-from reconciler.model import Finding, instant_text
+from reconciler.model import Finding, Match, instant_text
 from reconciler.nights import load
 from reconciler.pull import Pulled, Source, reuse
 from reconciler.roster import Roster, normal
 from reconciler.run import archive_of, night_of, questions, tonight, unread
 from reconciler.store import Store
+from reconciler.why import Concerned, reasons
 
 
 def explanation(config: Config, store: Store, who: str) -> dict[str, Any]:
@@ -33,20 +34,28 @@ def explanation(config: Config, store: Store, who: str) -> dict[str, Any]:
     pulled = _stored_answers(config, store)
     estate = tonight(config, store, pulled, [], night.record.as_of)
     people, rows = _named(estate, who)
-    if not people and not len(rows):
+    quarantined = _quarantined(estate, who)
+    if not people and not len(rows) and not quarantined:
         raise UsageError(f"the last run knows nobody and no account called {who!r}; give a person's id, an e-mail or a login")
     ids = {estate.roster.person_ids[p].as_py() for p in people} if estate.roster else set()
+    ids |= {str(defect["employee_id"]) for defect in quarantined if defect["employee_id"]}
     matches = describe(estate.matches, rows.tolist())
     accounts = {(m.account.source, m.account.id) for m in matches}
     concerned = [f for f in night.findings if _concerns(f, ids, accounts)]
+    asked = questions(config)
+    answers = evaluate(asked, estate, unread(config, pulled))
     return {
         "schema_version": 1,
         "run": night.record.run,
         "as_of": instant_text(night.record.as_of),
         "people": [_person(estate.roster, p) for p in people] if estate.roster else [],
-        "accounts": [{**match.to_json(), **_facts(estate, int(row))} for match, row in zip(matches, rows, strict=True)],
-        "answers": list(_answers(config, estate, unread(config, pulled), rows, concerned)),
+        "quarantined": quarantined,
+        "accounts": [
+            {**m.to_json(), "rejected": _rejected(m), **_facts(estate, int(row))} for m, row in zip(matches, rows, strict=True)
+        ],
+        "answers": list(reasons(asked, answers, estate, Concerned(frozenset(ids), frozenset(accounts)))),
         "findings": [f.to_json() for f in concerned],
+        "waivers": [{"finding": f.id, **f.waiver} for f in concerned if f.waiver],
         "history": {
             f.id: [{"run": e.run, "as_of": instant_text(e.as_of), "state": e.state} for e in store.events_of(f.id)]
             for f in concerned
@@ -79,6 +88,23 @@ def _named(estate: Estate, who: str) -> tuple[list[int], np.ndarray[Any, Any]]:
     people |= set(estate.owners[hits & (estate.owners >= 0)].tolist())
     hits |= np.isin(estate.owners, sorted(people)) & (estate.owners >= 0)
     return sorted(people), np.flatnonzero(hits)
+
+
+def _quarantined(estate: Estate, who: str) -> list[dict[str, Any]]:
+    """Rows of the roster that cannot be used and are of somebody called so."""
+    wanted, defects = who.strip().casefold(), estate.roster.defects if estate.roster else ()
+    called = ("employee_id", "work_email", "name")
+    return [dict(d) for d in defects if wanted in {str(d.get(name) or "").casefold() for name in called}]
+
+
+def _rejected(match: Match) -> list[dict[str, Any]]:
+    """Who else a key of the account names, and why it is not theirs."""
+    owner = match.person.id if match.person else None
+    why = {
+        "owned": f"{match.by} goes before, and it names {owner}",
+        "disputed": f"{match.by} names several people: nobody owns the account until somebody decides",
+    }.get(match.outcome, f"the account is {match.outcome}")
+    return [{"person": c["person"], "why": why} for c in match.candidates if c["person"] != owner]
 
 
 def _concerns(finding: Finding, people: set[str], accounts: set[tuple[str, str | None]]) -> bool:
@@ -120,57 +146,6 @@ def _plain(value: Any) -> Any:
     )
 
 
-def _answers(
-    config: Config, estate: Estate, missing: Unread, rows: Sequence[int] | np.ndarray[Any, Any], concerned: Sequence[Finding]
-) -> Iterator[dict[str, Any]]:
-    """Each policy's answer: found, undecided, not assessed (on some source, with the reasons), or clear."""
-    mine = {tuple(estate.accounts.column(name)[int(r)].as_py() for name in ("source", "account_id")) for r in rows}
-    found = {f.policy for f in concerned if f.state in ("new", "open", "reopened", "waived")}
-    answers = evaluate(questions(config), estate, missing)
-    for asked in questions(config):
-        policy, answer = asked.policy.id, answers.answered.get(asked.policy.id)
-        gaps = [f"{gap.source}: {gap.reason}" for gap in answers.not_assessed if gap.policy == policy]
-        word = (
-            "found"
-            if policy in found
-            else "undecided"
-            if answer and _unsure(answer) & mine
-            else "not assessed"
-            if gaps
-            else "clear"
-        )
-        yield {"policy": policy, "answer": word, "reasons": gaps}
-
-
-def _unsure(answer: Answered) -> set[tuple[Any, ...]]:
-    """The accounts, as (source, id), that a policy could not decide about."""
-    if "account_id" not in answer.view.subject or not len(answer.undecided):
-        return set()
-    return set(zip(*(answer.view.pick(name, answer.undecided).to_pylist() for name in ("source", "account_id")), strict=True))
-
-
-def in_words(told: Mapping[str, Any]) -> str:
-    """An explanation as people read it."""
-    lines = [f"As of {told['as_of']} (run {told['run']})"]
-    for person in told["people"]:
-        facts = ", ".join(
-            f"{name.replace('_', ' ')} {value}" for name, value in person.items() if value and name not in ("person_id", "name")
-        )
-        lines.append(f"\n{person['name']} ({person['person_id']}): {facts}")
-    for account in told["accounts"]:
-        whose = f"{account['person']['name']}'s" if account["person"] else account["outcome"]
-        lines.append(
-            f"\n{account['account']['login']} on {account['account']['source']}: {whose}"
-            + (f", by {account['by']}" if account["by"] else "")
-        )
-        lines += [f"    {e['field']:12} {e['value'] or '-'}: {e['level']}" for e in account["evidence"]]
-        lines.append("    " + ", ".join(f"{k} {v}" for k, v in account["facts"].items() if v is not None))
-    lines.append("")
-    lines += [f"  {answer['answer']:12} {answer['policy']} {'; '.join(answer['reasons'])}".rstrip() for answer in told["answers"]]
-    lines += [f"\n{f['severity']} {f['state']}: {f['summary']} ({f['id']}, since {f['first_seen']})" for f in told["findings"]]
-    return "".join(c if c.isprintable() or c == "\n" else f"\\u{{{ord(c):04X}}}" for c in "\n".join(lines))
-
-
 def difference(config: Config, store: Store, run_a: str | None, run_b: str | None) -> dict[str, Any]:
     """What the later of two runs has that the earlier had not, and the other way round."""
     runs = store.runs_told()
@@ -187,8 +162,20 @@ def difference(config: Config, store: Store, run_a: str | None, run_b: str | Non
         "reopened": [f for i, f in new.items() if i not in old and (f.state == "reopened" or i in known)],
         "resolved": [f for i, f in old.items() if i not in new],
         "changed": [f for i, f in new.items() if i in old and (f.severity, f.state == "waived") != (old[i].severity, old[i].state == "waived")],
-        "records": dict(later.changes),
+        **_records(config, store, earlier.record.run, later.record.run),
     }  # fmt: skip
+
+
+def _records(config: Config, store: Store, earlier: str, later: str) -> dict[str, Any]:
+    """What became of the sources' own records between two runs: counts per source, and every one that changed."""
+    archive = archive_of(config)
+    old, new = (load(archive, found[1]).snapshots for run in (earlier, later) if (found := store.night_of(run)))
+    pairs = {name: (archive.open(sha), archive.open(old[name])) for name, sha in new.items() if name in old and old[name] != sha}
+    accounts = {name: pair for name, pair in pairs.items() if pair[0].rows("accounts") or pair[1].rows("accounts")}
+    counts = record_changes(
+        {name: pair[0] for name, pair in accounts.items()}, {name: pair[1] for name, pair in accounts.items()}
+    )
+    return {"records": counts, "changed_records": [record for pair in pairs.values() for record in changed_records(*pair)]}
 
 
 def _ever(night: Any) -> set[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
@@ -25,11 +26,15 @@ def exclusive(state_dir: Path, verb: str, now: datetime) -> Iterator[None]:
     handle = _open(path)
     try:
         _take(handle, path)
-        os.pwrite(handle, json.dumps({"pid": os.getpid(), "verb": verb, "since": instant_text(now)}).encode(), 0)
+        os.pwrite(handle, json.dumps(_about(verb, now)).encode(), 0)
         yield
         os.ftruncate(handle, 0)
     finally:
         os.close(handle)
+
+
+def _about(verb: str, now: datetime) -> dict[str, object]:
+    return {"pid": os.getpid(), "host": socket.gethostname(), "verb": verb, "since": instant_text(now)}
 
 
 def _open(path: Path) -> int:
@@ -53,6 +58,6 @@ def _take(handle: int, path: Path) -> None:
 def _holder(handle: int) -> str:
     try:
         told = json.loads(os.pread(handle, 4096, 0))
-        return f"`reconciler {told['verb']}`, process {told['pid']}, since {told['since']}"
+        return f"`reconciler {told['verb']}`, process {told['pid']} on {told['host']}, since {told['since']}"
     except (ValueError, KeyError):
         return "a run that has just begun"

@@ -49,6 +49,7 @@ class Wish:
     fail_on: str | None = None
     progress: Progress = lambda source, table, rows: None
     clock: Callable[[], datetime] = lambda: datetime.now(UTC)
+    by: str | None = None  # who asked: recorded beside what was accepted
 
 
 def nightly(config: Config, store: Store, wish: Wish) -> Night:
@@ -106,7 +107,7 @@ def _sources(config: Config, store: Store, archive: Archive, wish: Wish) -> Iter
     if wish.replay is not None:
         found = store.night_of(wish.replay)
         if found is None:
-            raise UsageError(f"no run is called {wish.replay}")
+            raise UsageError(_no_run(store, wish.replay, False))
         shas = dict(nights.load(archive, found[1]).snapshots)
     for name, connector in config.connectors.items():
         settings, accept = connector.settings, name in wish.accept
@@ -131,7 +132,14 @@ def taken(pulled: Mapping[str, Pulled], wish: Wish) -> Iterator[Accepted]:
     for name, answer in pulled.items():
         if answer.snapshot is not None and answer.report.state != "reused":
             identity, sha256 = answer.report.identity, answer.snapshot.sha256
-            yield Accepted(name, sha256, identity, active_people(answer.snapshot), wish.accept.get(name))
+            yield Accepted(
+                name,
+                sha256,
+                identity,
+                active_people(answer.snapshot),
+                wish.accept.get(name),
+                wish.by if name in wish.accept else None,
+            )
 
 
 # --- the estate -------------------------------------------------------------------------------------------------
@@ -268,7 +276,15 @@ def night_of(config: Config, store: Store, run: str | None, complete: bool = Fal
     """A stored run, or the last one; raises UsageError when there is none."""
     found = store.night_of(run, complete)
     if found is None:
-        raise UsageError(
-            f"no run is called {run}; `reconciler run` makes one" if run else "there is no run yet; `reconciler run` makes one"
-        )
+        raise UsageError(_no_run(store, run, complete))
     return as_night(config, store, found[0], nights.load(archive_of(config), found[1]))
+
+
+def _no_run(store: Store, run: str | None, complete: bool) -> str:
+    known = [record.run for record in store.runs_told(5)]
+    if not known:
+        return "there is no run yet; `reconciler run` makes one"
+    last = ", ".join(reversed(known))
+    if run is None:
+        return f"there is no {'complete ' if complete else ''}run yet; name one: {last}"
+    return f"no run is called {run}, or its night was pruned; the last ones are {last}"

@@ -18,7 +18,8 @@ import responses
 
 from connectors import _http
 from reconciler.config import load
-from reconciler.explain import difference, explanation, in_words
+from reconciler.explain import difference, explanation
+from reconciler.explain_words import in_words
 from reconciler.model import Night
 from reconciler.run import Wish, nightly
 from reconciler.store import opened
