@@ -1,0 +1,132 @@
+"""Google's listings, page by page to their proper end, and held against a second listing of the same in another order."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, TypeVar
+from urllib.parse import quote
+
+from googleapiclient.discovery import build
+
+from connectors._http import Api, NotThere, PageExpired, pages
+from reconciler.connector import Incomplete
+
+RESTARTS = 2
+LONGEST_LISTING = 3500.0  # seconds; Google ends a chain of pages with 503 after an hour (troubleshoot-error-codes)
+MOST_SINGLY = 50  # rows that two listings may differ in: so many are asked for one by one
+
+Json = Mapping[str, Any]
+Row = TypeVar("Row")
+
+
+class _NoHttp:
+    """googleapiclient only words the requests; they are sent by our own session."""
+
+    def request(self, *_: Any, **__: Any) -> Any:
+        raise AssertionError("requests are sent by Api")
+
+    def close(self) -> None:
+        pass
+
+
+def wording(api: str, version: str, url: str) -> Any:
+    """The client of an API that words requests and sends none."""
+    return build(api, version, http=_NoHttp(), static_discovery=True, client_options={"api_endpoint": url})
+
+
+@dataclass(frozen=True)
+class Listed:
+    """Rows of a listing and how many pages they came in."""
+
+    rows: list[Any]
+    pages: int
+
+
+def listed(
+    api: Api, request: Any, name: str, take: Callable[[Json], Any] = dict, clock: Callable[[], float] = time.monotonic
+) -> Listed:
+    """A whole listing, every row as `take` makes it; an omitted list is an empty one.
+
+    Begun again when its page token dies or it has grown too old to go on; raises Incomplete after a few times.
+    """
+    for attempt in range(RESTARTS + 1):
+        begun = clock()
+        try:
+            return _gathered(api, request.uri, name, take)
+        except PageExpired:
+            if attempt == RESTARTS:
+                raise
+        except Incomplete:
+            if attempt == RESTARTS or clock() - begun < LONGEST_LISTING:
+                raise
+    raise AssertionError  # the loop returns or raises
+
+
+def _gathered(api: Api, first: str, name: str, take: Callable[[Json], Any]) -> Listed:
+    rows: list[Any] = []
+    count = 0
+    try:
+        for answer in _pages(api, first):
+            if "error" in answer:
+                raise Incomplete(f"{first.split('?')[0]}: an error came with a success")
+            rows += map(take, answer.get(name, ()))
+            count += 1
+    except NotThere as problem:
+        if count:  # the first page alone says whether there is such a listing: a later one that is missing makes it short
+            raise Incomplete(f"page {count + 1} is missing: {problem}") from None
+        raise
+    return Listed(rows, count)
+
+
+def _pages(api: Api, first: str) -> Iterator[Json]:
+    join = "&" if "?" in first else "?"
+
+    def following(answer: Json) -> str | None:
+        token = answer.get("nextPageToken")
+        return f"{first}{join}pageToken={quote(token, safe='')}" if token else None
+
+    return pages(first, api.get, following)
+
+
+def ids(api: Api, request: Any, name: str, key: Callable[[Json], str]) -> set[str]:
+    """The ids of a listing."""
+    return set(listed(api, request, name, key).rows)
+
+
+def agreed(what: str, rows: Mapping[str, Row], counted: set[str], single: Callable[[str], Row | None]) -> dict[str, Row]:
+    """Rows by id, made whole: whoever is in one of two listings only is asked for singly, and is there or is not.
+
+    Somebody made or deleted while we read is found out so; raises Incomplete when the listings differ in more than that.
+    """
+    differing = rows.keys() ^ counted
+    if len(differing) > MOST_SINGLY:
+        raise Incomplete(f"{what}: one listing gives {len(rows)}, another {len(counted)}; they differ in {len(differing)}, so neither is believed")  # fmt: skip
+    whole = dict(rows)
+    for here in sorted(differing):
+        found = single(here)
+        if found is None:
+            whole.pop(here, None)
+        else:
+            whole[here] = found
+    return whole
+
+
+def sure(what: str, read: Callable[[], Listed], key: Callable[[Any], str], count: Callable[[], set[str]]) -> Listed:
+    """A listing of what cannot be asked for singly, held against its ids listed once more; both again when they differ."""
+    told = ""
+    for _ in range(2):
+        found, counted = read(), count()
+        if {key(row) for row in found.rows} == counted:
+            return found
+        told = f"{len(found.rows)} the first time and {len(counted)} the second"
+    raise Incomplete(f"{what}: listed twice, it came out differently ({told}); neither is believed")
+
+
+def there(api: Api, request: Any) -> dict[str, Any] | None:
+    """One object by its id; None when there is none."""
+    try:
+        return api.get(request.uri)
+    except NotThere:
+        return None
