@@ -8,7 +8,7 @@ from typing import Any
 
 from connectors._google_access import AT_ONCE, SCOPE, Access, Settings
 from connectors._google_held import Held, Json, Membership, add_applications, add_devices, add_licences, add_roles
-from connectors._google_listing import Listed, ids, listed, sure, there, wording
+from connectors._google_listing import Listed, having, ids, listed, sure, there, wording
 from connectors._http import Api, NotThere
 from reconciler.connector import AccessRefused, Answer, Ended, Incomplete, Need, SourceError, Unreadable, together
 
@@ -64,9 +64,12 @@ class Areas:
 
     def _read_roles(self) -> Iterator[Answer]:
         api = self._open("roles")
-        roles = listed(api, self._words.roles().list(customer=self._settings.customer, maxResults=100), "items")
+        roles = listed(api, self._words.roles().list(customer=self._settings.customer, maxResults=100), "items", having("roleId"))
         assigned = sure(
-            "role assignments", lambda: listed(api, self._assigned(), "items"), _assignment, lambda: self._counted(api)
+            "role assignments",
+            lambda: listed(api, self._assigned(), "items", having("roleAssignmentId", "roleId", "assignedTo")),
+            _assignment,
+            lambda: self._counted(api),
         )
         missing = {one["roleId"] for one in assigned.rows} - {role["roleId"] for role in roles.rows}
         if missing:
@@ -84,7 +87,10 @@ class Areas:
     def _read_devices(self) -> Iterator[Answer]:
         api = self._open("devices")
         found = sure(
-            "mobile devices", lambda: listed(api, self._phones(), "mobiledevices"), _device, lambda: self._phone_ids(api)
+            "mobile devices",
+            lambda: listed(api, self._phones(), "mobiledevices", having("resourceId")),
+            _device,
+            lambda: self._phone_ids(api),
         )
         self._devices = found.rows
         yield Ended("mobile devices", found.pages, len(found.rows))
@@ -128,7 +134,7 @@ class Areas:
 
         def one(person: str) -> Iterator[Answer]:
             try:
-                found[person] = api.get(self._words.tokens().list(userKey=person).uri).get("items", [])
+                found[person] = listed(api, self._words.tokens().list(userKey=person), "items", having("clientId")).rows
             except NotThere:
                 if single(person) is not None:
                     raise

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 from urllib.parse import quote
@@ -44,9 +44,7 @@ class Listed:
     pages: int
 
 
-def listed(
-    api: Api, request: Any, name: str, take: Callable[[Json], Any] = dict, clock: Callable[[], float] = time.monotonic
-) -> Listed:
+def listed(api: Api, request: Any, name: str, take: Callable[[Json], Any], clock: Callable[[], float] = time.monotonic) -> Listed:
     """A whole listing, every row as `take` makes it; an omitted list is an empty one.
 
     Begun again when its page token dies or it has grown too old to go on; raises Incomplete after a few times.
@@ -71,13 +69,31 @@ def _gathered(api: Api, first: str, name: str, take: Callable[[Json], Any]) -> L
         for answer in _pages(api, first):
             if "error" in answer:
                 raise Incomplete(f"{first.split('?')[0]}: an error came with a success")
-            rows += map(take, answer.get(name, ()))
+            rows += _taken(first, answer.get(name, ()), take)
             count += 1
     except NotThere as problem:
         if count:  # the first page alone says whether there is such a listing: a later one that is missing makes it short
             raise Incomplete(f"page {count + 1} is missing: {problem}") from None
         raise
     return Listed(rows, count)
+
+
+def _taken(first: str, rows: Sequence[Json], take: Callable[[Json], Any]) -> list[Any]:
+    try:
+        return [take(row) for row in rows]
+    except KeyError as missing:
+        raise Incomplete(f"{first.split('?')[0]}: a row came without {missing}; can the reader still see it?") from None
+
+
+def having(*names: str) -> Callable[[Json], Json]:
+    """Takes rows as they are, if they have what every row of their kind has."""
+
+    def take(row: Json) -> Json:
+        for name in names:
+            row[name]
+        return row
+
+    return take
 
 
 def _pages(api: Api, first: str) -> Iterator[Json]:

@@ -11,9 +11,9 @@ from connectors._google_access import AT_ONCE, SCOPE, Access, Settings
 from connectors._google_accounts import account, by_mail, tombstone
 from connectors._google_areas import OPTIONAL, Areas
 from connectors._google_held import Held, Json, Membership, add_groups
-from connectors._google_listing import Listed, agreed, ids, listed, sure, there, wording
+from connectors._google_listing import Listed, agreed, having, ids, listed, sure, there, wording
 from connectors._http import NotThere
-from reconciler.connector import Answer, AsOf, Context, Ended, Identity, Need, Page, page, together
+from reconciler.connector import Answer, AsOf, Context, Ended, Identity, Incomplete, Need, Page, page, together
 from reconciler.tables import ACCOUNTS, ENTITLEMENTS
 
 __all__ = ["NEEDS", "Settings", "read"]
@@ -56,8 +56,11 @@ class _Reading:
         self.counted: dict[str, set[str]] = {}  # ids of users, deleted users and groups, from their second listings
 
     def customer(self) -> Iterator[Answer]:
-        self.customer_id = self.directory.get(self.words.customers().get(customerKey=self.settings.customer).uri)["id"]
-        yield Identity(self.customer_id)
+        told = self.directory.get(self.words.customers().get(customerKey=self.settings.customer).uri).get("id")
+        if not isinstance(told, str):
+            raise Incomplete(f"{self.settings.api_url}: the customer {self.settings.customer} does not say its id")
+        self.customer_id = told
+        yield Identity(told)
 
     def directory_pass(self, areas: Areas) -> Iterator[Answer]:
         """All that the directory tells, as fast as its quota allows."""
@@ -106,7 +109,7 @@ class _Reading:
         return self.words.groups().list(customer=self.settings.customer, maxResults=200, orderBy="email", **asked)
 
     def read_groups(self) -> Iterator[Answer]:
-        found = listed(self.directory, self._groups(), "groups")
+        found = listed(self.directory, self._groups(), "groups", having("id"))
         self.groups = {group["id"]: group for group in found.rows}
         yield Ended("groups", found.pages, len(found.rows))
 
@@ -143,7 +146,7 @@ class _Reading:
         yield Ended(f"members of {group.get('email', group['id'])}", found.pages, len(found.rows), declared)
 
     def _members(self, group_id: str) -> Listed:
-        return listed(self.directory, self.words.members().list(groupKey=group_id, maxResults=200), "members")
+        return listed(self.directory, self.words.members().list(groupKey=group_id, maxResults=200), "members", having("type"))
 
     def meet_strangers(self) -> None:
         """Members with an address of ours whom the listing did not have: made or deleted meanwhile, else it was short."""
@@ -152,7 +155,7 @@ class _Reading:
             m["id"]
             for held in self.members.values()
             for m in held
-            if m.get("type") == "USER" and m["id"] not in self.accounts and _domain(m) in domains
+            if m.get("type") == "USER" and m.get("id") and m["id"] not in self.accounts and _domain(m) in domains
         }
         self.accounts = agreed("users and members", self.accounts, self.accounts.keys() | strangers, self._one_user)
 
