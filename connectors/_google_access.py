@@ -82,6 +82,7 @@ class Access:
 
     def __init__(self, settings: Settings, deadline: float) -> None:
         self.settings, self._deadline = settings, deadline
+        self._account = _account(settings)
         self._directory = Pace(settings.queries_per_minute, 60.0)
         self._licences = Pace(1, 60.0 / settings.licence_queries_per_minute)  # the licence manager counts by the second
 
@@ -96,16 +97,16 @@ class Access:
         return LICENSING if self.settings.api_url.rstrip("/") == PRODUCTION else self.settings.api_url
 
     def _open(self, url: str, scopes: Sequence[str], pace: Pace) -> Api:
-        token = _Token(self.settings, scopes, pace)
+        token = _Token(self._account.with_scopes(scopes), self.settings, pace)
         return Api(url, new_session(url, self.settings.ca_file), token, self._deadline, _passing, _expired)
 
 
 class _Token:
     """The bearer token of one set of scopes, fetched once and shared by every chain; handed out no faster than the quota."""
 
-    def __init__(self, settings: Settings, scopes: Sequence[str], pace: Pace) -> None:
-        self._subject, self._ca_file, self._pace = settings.subject, settings.ca_file, pace
-        self._lock, self._credentials = threading.Lock(), _credentials(settings, scopes)
+    def __init__(self, credentials: Any, settings: Settings, pace: Pace) -> None:
+        self._credentials, self._subject, self._ca_file = credentials, settings.subject, settings.ca_file
+        self._pace, self._lock = pace, threading.Lock()
 
     def __call__(self, renew: bool) -> str:
         self._pace()
@@ -141,10 +142,11 @@ class _Once(Request):
         return super().__call__(url, method, body, headers, timeout, **words)
 
 
-def _credentials(settings: Settings, scopes: Sequence[str]) -> Any:
+def _account(settings: Settings) -> Any:
+    """The service account, still without scopes: reading its key takes a while, so it is read once."""
     try:
         info = json.loads(settings.credentials.reveal())
-        return QuietCredentials.from_service_account_info(info, scopes=scopes, subject=settings.subject)
+        return QuietCredentials.from_service_account_info(info, subject=settings.subject)
     except (ValueError, KeyError) as problem:
         raise AccessRefused(f"{settings.credentials}: is no service account key file: {problem}") from None
 

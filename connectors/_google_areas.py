@@ -8,7 +8,7 @@ from typing import Any
 
 from connectors._google_access import AT_ONCE, SCOPE, Access, Settings
 from connectors._google_held import Held, Json, Membership, add_applications, add_devices, add_licences, add_roles
-from connectors._google_listing import Listed, having, ids, listed, sure, there, wording
+from connectors._google_listing import Listed, Twice, having, ids, listed, there, wording
 from connectors._http import Api, NotThere
 from reconciler.connector import AccessRefused, Answer, Ended, Incomplete, Need, SourceError, Unreadable, together
 
@@ -28,9 +28,8 @@ OPTIONAL = (
 class Areas:
     """The optional areas of one read; `add` puts those that were read whole beside the groups."""
 
-    def __init__(self, settings: Settings, access: Access, customer_id: str) -> None:
-        self._settings, self._access, self._customer_id = settings, access, customer_id
-        self._words = wording("admin", "directory_v1", settings.api_url)
+    def __init__(self, settings: Settings, access: Access, words: Any, customer_id: str) -> None:
+        self._settings, self._access, self._words, self._customer_id = settings, access, words, customer_id
         self._roles: tuple[list[Any], list[Any]] = ([], [])
         self._licences: list[tuple[str, str, str]] = []
         self._devices: list[Any] = []
@@ -65,38 +64,35 @@ class Areas:
     def _read_roles(self) -> Iterator[Answer]:
         api = self._open("roles")
         roles = listed(api, self._words.roles().list(customer=self._settings.customer, maxResults=100), "items", having("roleId"))
-        assigned = sure(
-            "role assignments",
-            lambda: listed(api, self._assigned(), "items", having("roleAssignmentId", "roleId", "assignedTo")),
-            _assignment,
-            lambda: self._counted(api),
-        )
+        assigned = Twice(
+            "role assignments", partial(self._assignments, api), _assignment, partial(self._assignment_ids, api)
+        ).sure()
         missing = {one["roleId"] for one in assigned.rows} - {role["roleId"] for role in roles.rows}
         if missing:
             raise Incomplete(f"role {min(missing)} is assigned and not listed: the listing of roles is short")
         self._roles = roles.rows, assigned.rows
         yield Ended("role assignments", assigned.pages, len(assigned.rows))
 
-    def _assigned(self, size: int = 200, **asked: Any) -> Any:
+    def _assigned(self, size: int, **asked: Any) -> Any:
         return self._words.roleAssignments().list(customer=self._settings.customer, maxResults=size, **asked)
 
-    def _counted(self, api: Api) -> set[str]:
-        """In pages of another size: what is lost at the end of one is not lost at the end of the other."""
+    def _assignments(self, api: Api) -> Listed:
+        return listed(api, self._assigned(200), "items", having("roleAssignmentId", "roleId", "assignedTo"))
+
+    def _assignment_ids(self, api: Api) -> set[str]:
         return ids(api, self._assigned(199, fields="nextPageToken,items/roleAssignmentId"), "items", _assignment)
 
     def _read_devices(self) -> Iterator[Answer]:
         api = self._open("devices")
-        found = sure(
-            "mobile devices",
-            lambda: listed(api, self._phones(), "mobiledevices", having("resourceId")),
-            _device,
-            lambda: self._phone_ids(api),
-        )
+        found = Twice("mobile devices", partial(self._phone_list, api), _device, partial(self._phone_ids, api)).sure()
         self._devices = found.rows
         yield Ended("mobile devices", found.pages, len(found.rows))
 
     def _phones(self, **asked: Any) -> Any:
         return self._words.mobiledevices().list(customerId=self._customer_id, maxResults=100, orderBy="deviceId", **asked)
+
+    def _phone_list(self, api: Api) -> Listed:
+        return listed(api, self._phones(), "mobiledevices", having("resourceId"))
 
     def _phone_ids(self, api: Api) -> set[str]:
         request = self._phones(sortOrder="DESCENDING", fields="nextPageToken,mobiledevices/resourceId")
@@ -126,7 +122,7 @@ class Areas:
 
         if not _offered(api, request(maxResults=1)):
             return Listed([], 1)
-        return sure(f"licences of {product}", read, " ".join, counted)
+        return Twice(f"licences of {product}", read, " ".join, counted).sure()
 
     def _read_applications(self, people: list[str], single: Callable[[str], Any]) -> Iterator[Answer]:
         api = self._open("oauth_grants")

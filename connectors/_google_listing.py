@@ -1,11 +1,13 @@
-"""Google's listings, page by page to their proper end, and held against a second listing of the same in another order."""
+"""Google's listings, page by page to their proper end, and held against a second listing of the same another way."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from functools import cache
+from typing import Any
 from urllib.parse import quote
 
 from googleapiclient.discovery import build
@@ -15,10 +17,9 @@ from reconciler.connector import Incomplete
 
 RESTARTS = 2
 LONGEST_LISTING = 3500.0  # seconds; Google ends a chain of pages with 503 after an hour (troubleshoot-error-codes)
-MOST_SINGLY = 50  # rows that two listings may differ in: so many are asked for one by one
+ROUNDS = 3  # readings of what changes while it is read
 
 Json = Mapping[str, Any]
-Row = TypeVar("Row")
 
 
 class _NoHttp:
@@ -31,6 +32,7 @@ class _NoHttp:
         pass
 
 
+@cache
 def wording(api: str, version: str, url: str) -> Any:
     """The client of an API that words requests and sends none."""
     return build(api, version, http=_NoHttp(), static_discovery=True, client_options={"api_endpoint": url})
@@ -111,33 +113,35 @@ def ids(api: Api, request: Any, name: str, key: Callable[[Json], str]) -> set[st
     return set(listed(api, request, name, key).rows)
 
 
-def agreed(what: str, rows: Mapping[str, Row], counted: set[str], single: Callable[[str], Row | None]) -> dict[str, Row]:
-    """Rows by id, made whole: whoever is in one of two listings only is asked for singly, and is there or is not.
+@dataclass(frozen=True)
+class Twice:
+    """How to list something, and how to list its ids once more: from the other end, or in pages of another size.
 
-    Somebody made or deleted while we read is found out so; raises Incomplete when the listings differ in more than that.
+    What is lost on one way (a page that ends too early, rows that a fault takes away) is not lost on the other. What is
+    lost on both, for good, only the comparison with earlier nights can tell.
     """
-    differing = rows.keys() ^ counted
-    if len(differing) > MOST_SINGLY:
-        raise Incomplete(f"{what}: one listing gives {len(rows)}, another {len(counted)}; they differ in {len(differing)}, so neither is believed")  # fmt: skip
-    whole = dict(rows)
-    for here in sorted(differing):
-        found = single(here)
-        if found is None:
-            whole.pop(here, None)
-        else:
-            whole[here] = found
-    return whole
 
+    what: str
+    read: Callable[[], Listed]
+    key: Callable[[Any], str]
+    count: Callable[[], set[str]]
 
-def sure(what: str, read: Callable[[], Listed], key: Callable[[Any], str], count: Callable[[], set[str]]) -> Listed:
-    """A listing of what cannot be asked for singly, held against its ids listed once more; both again when they differ."""
-    told = ""
-    for _ in range(2):
-        found, counted = read(), count()
-        if {key(row) for row in found.rows} == counted:
-            return found
-        told = f"{len(found.rows)} the first time and {len(counted)} the second"
-    raise Incomplete(f"{what}: listed twice, it came out differently ({told}); neither is believed")
+    def sure(self) -> Listed:
+        """The listing when both ways, gone at the same time, agree; raises Incomplete when they do not."""
+        with ThreadPoolExecutor(1) as other:
+            counted = other.submit(self.count)
+            found = self.read()
+            return self.settled(found, counted.result())
+
+    def settled(self, found: Listed, counted: set[str]) -> Listed:
+        """Both ways again while they differ: somebody may have come or gone in between."""
+        for _ in range(ROUNDS):
+            if {self.key(row) for row in found.rows} == counted:
+                return found
+            found, counted = self.read(), self.count()
+        raise Incomplete(
+            f"{self.what}: listed twice, {len(found.rows)} came one way and {len(counted)} the other; neither is believed"
+        )
 
 
 def there(api: Api, request: Any) -> dict[str, Any] | None:

@@ -11,7 +11,7 @@ from connectors._google_access import AT_ONCE, SCOPE, Access, Settings
 from connectors._google_accounts import account, by_mail, tombstone
 from connectors._google_areas import OPTIONAL, Areas
 from connectors._google_held import Held, Json, Membership, add_groups
-from connectors._google_listing import Listed, agreed, having, ids, listed, sure, there, wording
+from connectors._google_listing import Listed, Twice, having, ids, listed, there, wording
 from connectors._http import NotThere
 from reconciler.connector import Answer, AsOf, Context, Ended, Identity, Incomplete, Need, Page, page, together
 from reconciler.tables import ACCOUNTS, ENTITLEMENTS
@@ -31,12 +31,15 @@ NEEDS = (
 ESSENTIAL = tuple(f"{SCOPE}admin.directory.{what}.readonly" for what in ("user", "group", "group.member", "customer"))
 
 
+MOST_STRANGERS = 20
+
+
 def read(settings: Settings, context: Context) -> Iterator[Answer]:
     """Everything: first who and what there is, then each group's members and each person's applications."""
     reading = _Reading(settings, time.monotonic() + context.deadline_seconds)
     yield from reading.customer()
     yield AsOf(context.now)
-    areas = Areas(settings, reading.access, reading.customer_id)
+    areas = Areas(settings, reading.access, reading.words, reading.customer_id)
     yield from together([areas.licences, lambda: reading.directory_pass(areas)], 2)  # licences come at a pace of their own
     yield from reading.answers(areas)
 
@@ -51,9 +54,10 @@ class _Reading:
         self.customer_id = settings.customer
         self.accounts: dict[str, dict[str, Any]] = {}
         self.deleted: dict[str, dict[str, Any]] = {}
-        self.groups: dict[str, dict[str, Any]] = {}
-        self.members: dict[str, list[dict[str, Any]]] = {}
-        self.counted: dict[str, set[str]] = {}  # ids of users, deleted users and groups, from their second listings
+        self.groups: dict[str, Any] = {}
+        self.members: dict[str, list[Any]] = {}
+        self.user_listing = Twice("users", self._list_users, _account_id, self._user_ids)
+        self.group_listing = Twice("groups", self._list_groups, lambda group: str(group["id"]), self._group_ids)
 
     def customer(self) -> Iterator[Answer]:
         told = self.directory.get(self.words.customers().get(customerKey=self.settings.customer).uri).get("id")
@@ -64,37 +68,38 @@ class _Reading:
 
     def directory_pass(self, areas: Areas) -> Iterator[Answer]:
         """All that the directory tells, as fast as its quota allows."""
-        chains = [self.read_users, self.count_users, self.read_groups, self.count_groups, areas.roles, areas.devices]
+        chains = [self.read_users, self.read_groups, areas.roles, areas.devices]
         yield from together([*chains, self.read_deleted] if self.settings.deleted_users else chains, AT_ONCE)
-        self.agree()
         yield from together((partial(self.read_members, group) for group in list(self.groups.values())), AT_ONCE)
         self.meet_strangers()
         yield from areas.applications(self.accounts.values(), self._one_user)
 
     # --- users and groups -----------------------------------------------------------------------------------------
 
-    def _users(self, **asked: Any) -> Any:
-        return self.words.users().list(customer=self.settings.customer, maxResults=500, orderBy="email", **asked)
-
-    def _account(self, user: Json) -> dict[str, Any]:
-        return account(user, self.settings.extra)
-
     def read_users(self) -> Iterator[Answer]:
-        found = listed(self.directory, self._users(projection="full"), "users", self._account)
+        found = self.user_listing.sure()
         self.accounts = {one["account_id"]: one for one in found.rows}  # somebody who moved between pages comes twice
         yield Ended("users", found.pages, len(found.rows))
 
-    def count_users(self) -> Iterator[Answer]:
-        """The same people from the other end, their ids alone: a listing that stops short stops elsewhere."""
-        self.counted["users"] = self._user_ids()
-        yield from ()
+    def _users(self, **asked: Any) -> Any:
+        return self.words.users().list(customer=self.settings.customer, maxResults=500, orderBy="email", **asked)
+
+    def _list_users(self) -> Listed:
+        return listed(self.directory, self._users(projection="full"), "users", self._account)
+
+    def _account(self, user: Json) -> dict[str, Any]:
+        return account(user, self.settings.extra)
 
     def _user_ids(self, **asked: Any) -> set[str]:
         request = self._users(sortOrder="DESCENDING", fields="nextPageToken,users/id", **asked)
         return ids(self.directory, request, "users", lambda user: str(user["id"]))
 
+    def _one_user(self, here: str) -> dict[str, Any] | None:
+        found = there(self.directory, self.words.users().get(userKey=here, projection="full"))
+        return None if found is None else self._account(found)
+
     def read_deleted(self) -> Iterator[Answer]:
-        found = sure("deleted users", self._tombstones, lambda one: str(one["account_id"]), self._deleted_ids)
+        found = Twice("deleted users", self._tombstones, _account_id, lambda: self._user_ids(showDeleted="true")).sure()
         self.deleted = {one["account_id"]: one for one in found.rows}
         yield Ended("deleted users", found.pages, len(found.rows))
 
@@ -102,30 +107,20 @@ class _Reading:
         request = self._users(projection="full", showDeleted="true")
         return listed(self.directory, request, "users", lambda user: tombstone(user, self.settings.extra))
 
-    def _deleted_ids(self) -> set[str]:
-        return self._user_ids(showDeleted="true")
+    def read_groups(self) -> Iterator[Answer]:
+        found = self.group_listing.sure()
+        self.groups = {group["id"]: group for group in found.rows}
+        yield Ended("groups", found.pages, len(found.rows))
 
     def _groups(self, **asked: Any) -> Any:
         return self.words.groups().list(customer=self.settings.customer, maxResults=200, orderBy="email", **asked)
 
-    def read_groups(self) -> Iterator[Answer]:
-        found = listed(self.directory, self._groups(), "groups", having("id"))
-        self.groups = {group["id"]: group for group in found.rows}
-        yield Ended("groups", found.pages, len(found.rows))
+    def _list_groups(self) -> Listed:
+        return listed(self.directory, self._groups(), "groups", having("id"))
 
-    def count_groups(self) -> Iterator[Answer]:
+    def _group_ids(self) -> set[str]:
         request = self._groups(sortOrder="DESCENDING", fields="nextPageToken,groups/id")
-        self.counted["groups"] = ids(self.directory, request, "groups", lambda group: str(group["id"]))
-        yield from ()
-
-    def agree(self) -> None:
-        """Both listings of users and of groups tell the same, or their differences are looked into."""
-        self.accounts = agreed("users", self.accounts, self.counted["users"], self._one_user)
-        self.groups = agreed("groups", self.groups, self.counted["groups"], self._one_group)
-
-    def _one_user(self, here: str) -> dict[str, Any] | None:
-        found = there(self.directory, self.words.users().get(userKey=here, projection="full"))
-        return None if found is None else self._account(found)
+        return ids(self.directory, request, "groups", lambda group: str(group["id"]))
 
     def _one_group(self, here: str) -> dict[str, Any] | None:
         return there(self.directory, self.words.groups().get(groupKey=here))
@@ -149,15 +144,15 @@ class _Reading:
         return listed(self.directory, self.words.members().list(groupKey=group_id, maxResults=200), "members", having("type"))
 
     def meet_strangers(self) -> None:
-        """Members with an address of ours whom the listing did not have: made or deleted meanwhile, else it was short."""
+        """Members with an address of ours whom the listing did not have were made, or deleted, since; many were not."""
         domains = {mail.rpartition("@")[2] for mail in by_mail(self.accounts.values())}
-        strangers = {
-            m["id"]
-            for held in self.members.values()
-            for m in held
-            if m.get("type") == "USER" and m.get("id") and m["id"] not in self.accounts and _domain(m) in domains
-        }
-        self.accounts = agreed("users and members", self.accounts, self.accounts.keys() | strangers, self._one_user)
+        outside = [m for held in self.members.values() for m in held if m["type"] == "USER" and m.get("id") not in self.accounts]
+        strangers = {m["id"] for m in outside if m.get("id") and _domain(m) in domains}
+        if len(strangers) > MOST_STRANGERS:
+            raise Incomplete(f"{len(strangers)} members are users that the listing of users does not hold: the listing is short")
+        for here in sorted(strangers):
+            found = self._one_user(here)
+            self.accounts |= {} if found is None else {here: found}
 
     # --- answers ----------------------------------------------------------------------------------------------------
 
@@ -175,6 +170,10 @@ class _Reading:
             "entitlements", held.entitlements.values(), ENTITLEMENTS.names, "groups, roles, licences, devices, applications"
         )
         yield Page("grants", held.grants, "memberships")
+
+
+def _account_id(one: Json) -> str:
+    return str(one["account_id"])
 
 
 def _count(group: Json) -> int | None:
