@@ -85,6 +85,7 @@ class Customer:
     signed_out: list[str] = field(default_factory=list)  # user ids, in order
     archive_seats: int = 1_000_000  # free Archived User licences
     now: str = "2026-11-22T02:00:00.000Z"  # when the customer believes things are changed
+    page_cap: int = 0  # at most so many rows on any page, whatever is asked for; 0: as many as Google gives
     settling: int = 0  # how many changes of a user just made are refused, as "User creation is not complete"
     unsettled: dict[str, int] = field(default_factory=dict)  # user id -> refusals still to come
     lock: threading.RLock = field(default_factory=threading.RLock, repr=False)

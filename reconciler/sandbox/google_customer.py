@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from reconciler.sandbox.google import Json
 from reconciler.sandbox.google_call import Call, Refusal, not_found
-from reconciler.sandbox.google_pages import Listing, page, tagged
+from reconciler.sandbox.google_pages import Listing, in_order, page, tagged
 
 CREATED = "2015-03-02T10:00:00.000Z"
 _WIPED = {"admin_remote_wipe": "WIPING", "admin_account_wipe": "ACCOUNT_WIPING", "approve": "APPROVED", "block": "BLOCKED"}
@@ -78,7 +78,8 @@ def unassigned(call: Call) -> None:
 
 def devices(call: Call) -> Listing:
     call.own_customer("customerId")
-    return page(call, "mobiledevices", list(call.customer.devices.values()), 100, 100)
+    rows = in_order(list(call.customer.devices.values()), call.query.get("orderBy"), call.query.get("sortOrder"))
+    return page(call, "mobiledevices", rows, 100, 100)
 
 
 def device(call: Call) -> Json:

@@ -56,7 +56,7 @@ class Texts:
 
 def page(call: Call, name: str, rows: Sequence[Json], cap: int, default: int) -> Listing:
     """The page that the query asks for: at most `cap` rows, `default` when it does not say; raises Refusal on a bad token."""
-    size = min(int(call.query.get("maxResults") or default), cap) or default
+    size = min(int(call.query.get("maxResults") or default), cap, call.customer.page_cap or cap) or default
     if short := strikes(call, "short_pages"):
         size = min(size, int(short.value))
     begin = _begin(call)

@@ -48,6 +48,7 @@ client_secret = "env:M365_SECRET"
 kind = "google_workspace"
 credentials = "file:{key}"
 subject = "admin@example.com"
+licence_queries_per_minute = 60000
 [[access]]
 name = "everyone"
 when = {{ status = ["active"] }}

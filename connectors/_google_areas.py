@@ -1,0 +1,166 @@
+"""What a Google Workspace may refuse to show: roles, licences, devices, applications let in; each area stands or falls by itself."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import partial
+from typing import Any
+
+from connectors._google_access import AT_ONCE, SCOPE, Access, Settings
+from connectors._google_held import Held, Json, Membership, add_applications, add_devices, add_licences, add_roles
+from connectors._google_listing import Listed, Twice, having, ids, listed, there, wording
+from connectors._http import Api, NotThere
+from reconciler.connector import AccessRefused, Answer, Ended, Incomplete, Need, SourceError, Unreadable, together
+
+OPTIONAL = (
+    Need("admin.directory.rolemanagement.readonly", "administrator roles", "roles are not assessed", "roles"),
+    Need("apps.licensing", "licences", "licences are not assessed", "licences"),
+    Need("admin.directory.device.mobile.readonly", "mobile devices", "devices are not assessed", "devices"),
+    Need(
+        "admin.directory.user.security",  # there is no narrower one for reading
+        "applications that people have let in",
+        "applications let in are not assessed",
+        "oauth_grants",
+    ),
+)
+
+
+class Areas:
+    """The optional areas of one read; `add` puts those that were read whole beside the groups."""
+
+    def __init__(self, settings: Settings, access: Access, words: Any, customer_id: str) -> None:
+        self._settings, self._access, self._words, self._customer_id = settings, access, words, customer_id
+        self._roles: tuple[list[Any], list[Any]] = ([], [])
+        self._licences: list[tuple[str, str, str]] = []
+        self._devices: list[Any] = []
+        self._let_in: dict[str, list[Json]] = {}
+
+    def add(self, held: Held, places: Membership, mails: Mapping[str, str]) -> None:
+        add_roles(held, *self._roles, places)
+        add_licences(held, self._licences, mails)
+        add_devices(held, self._devices, mails)
+        add_applications(held, self._let_in)
+
+    def roles(self) -> Iterator[Answer]:
+        yield from _optional("roles", self._read_roles)
+
+    def licences(self) -> Iterator[Answer]:
+        yield from _optional("licences", self._read_licences)
+
+    def devices(self) -> Iterator[Answer]:
+        yield from _optional("devices", self._read_devices)
+
+    def applications(self, accounts: Iterable[Json], single: Callable[[str], Any]) -> Iterator[Answer]:
+        """One question a person who can sign in, or could again tomorrow; what guests let in is their own company's matter."""
+        asked = [str(a["account_id"]) for a in accounts if a["kind"] != "guest" and a["state_reason"] != "archived"]
+        yield from _optional("oauth_grants", lambda: self._read_applications(asked, single))
+
+    # --- the passes -------------------------------------------------------------------------------------------------
+
+    def _open(self, area: str) -> Api:
+        scope = f"{SCOPE}{_need(area).permission}"
+        return self._access.licences([scope]) if area == "licences" else self._access.directory([scope])
+
+    def _read_roles(self) -> Iterator[Answer]:
+        api = self._open("roles")
+        roles = listed(api, self._words.roles().list(customer=self._settings.customer, maxResults=100), "items", having("roleId"))
+        assigned = Twice(
+            "role assignments", partial(self._assignments, api), _assignment, partial(self._assignment_ids, api)
+        ).sure()
+        missing = {one["roleId"] for one in assigned.rows} - {role["roleId"] for role in roles.rows}
+        if missing:
+            raise Incomplete(f"role {min(missing)} is assigned and not listed: the listing of roles is short")
+        self._roles = roles.rows, assigned.rows
+        yield Ended("role assignments", assigned.pages, len(assigned.rows))
+
+    def _assigned(self, size: int, **asked: Any) -> Any:
+        return self._words.roleAssignments().list(customer=self._settings.customer, maxResults=size, **asked)
+
+    def _assignments(self, api: Api) -> Listed:
+        return listed(api, self._assigned(200), "items", having("roleAssignmentId", "roleId", "assignedTo"))
+
+    def _assignment_ids(self, api: Api) -> set[str]:
+        return ids(api, self._assigned(199, fields="nextPageToken,items/roleAssignmentId"), "items", _assignment)
+
+    def _read_devices(self) -> Iterator[Answer]:
+        api = self._open("devices")
+        found = Twice("mobile devices", partial(self._phone_list, api), _device, partial(self._phone_ids, api)).sure()
+        self._devices = found.rows
+        yield Ended("mobile devices", found.pages, len(found.rows))
+
+    def _phones(self, **asked: Any) -> Any:
+        return self._words.mobiledevices().list(customerId=self._customer_id, maxResults=100, orderBy="deviceId", **asked)
+
+    def _phone_list(self, api: Api) -> Listed:
+        return listed(api, self._phones(), "mobiledevices", having("resourceId"))
+
+    def _phone_ids(self, api: Api) -> set[str]:
+        request = self._phones(sortOrder="DESCENDING", fields="nextPageToken,mobiledevices/resourceId")
+        return ids(api, request, "mobiledevices", _device)
+
+    def _read_licences(self) -> Iterator[Answer]:
+        api, words = self._open("licences"), wording("licensing", "v1", self._access.licensing_url).licenseAssignments()
+        found: list[tuple[str, str, str]] = []
+        for product in self._settings.products:
+            one = self._product(api, partial(words.listForProduct, productId=product, customerId=self._customer_id), product)
+            found += one.rows
+            yield Ended(f"licences of {product}", one.pages, len(one.rows))
+        self._licences = found
+
+    def _product(self, api: Api, request: Callable[..., Any], product: str) -> Listed:
+        """One product's licences; none when the customer does not have the product, which answers "not found"."""
+
+        def licence(one: Json) -> tuple[str, str, str]:
+            return product, str(one["skuId"]), str(one["userId"])
+
+        def counted() -> set[str]:
+            again = request(maxResults=999, fields="nextPageToken,items(skuId,userId)")
+            return ids(api, again, "items", lambda one: " ".join(licence(one)))
+
+        def read() -> Listed:
+            return listed(api, request(maxResults=1000), "items", licence)
+
+        if not _offered(api, request(maxResults=1)):
+            return Listed([], 1)
+        return Twice(f"licences of {product}", read, " ".join, counted).sure()
+
+    def _read_applications(self, people: list[str], single: Callable[[str], Any]) -> Iterator[Answer]:
+        api = self._open("oauth_grants")
+        found: dict[str, list[Json]] = {}
+
+        def one(person: str) -> Iterator[Answer]:
+            try:
+                found[person] = listed(api, self._words.tokens().list(userKey=person), "items", having("clientId")).rows
+            except NotThere:
+                if single(person) is not None:
+                    raise
+            yield from ()
+
+        yield from together((partial(one, person) for person in people), AT_ONCE)
+        self._let_in = found
+        yield Ended("applications let in", len(found), sum(map(len, found.values())))
+
+
+def _offered(api: Api, request: Any) -> bool:
+    """Whether the customer has a product; "not found" is believed when it is said twice."""
+    return any(there(api, request) is not None for _ in range(2))
+
+
+def _need(area: str) -> Need:
+    return next(need for need in OPTIONAL if need.area == area)
+
+
+def _optional(area: str, read: Callable[[], Iterator[Answer]]) -> Iterator[Answer]:
+    """A pass of its own: when it is refused or comes to no proper end, its area is unreadable and nothing stands on it."""
+    try:
+        yield from list(read())
+    except SourceError as problem:
+        yield Unreadable(area, str(problem), f"delegate {_need(area).permission}" if isinstance(problem, AccessRefused) else "")
+
+
+def _assignment(one: Json) -> str:
+    return str(one["roleAssignmentId"])
+
+
+def _device(one: Json) -> str:
+    return str(one["resourceId"])

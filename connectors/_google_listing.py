@@ -1,0 +1,152 @@
+"""Google's listings, page by page to their proper end, and held against a second listing of the same another way."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+from urllib.parse import quote
+
+from googleapiclient.discovery import build
+
+from connectors._http import Api, NotThere, PageExpired, pages
+from reconciler.connector import Incomplete
+
+RESTARTS = 2
+LONGEST_LISTING = 3500.0  # seconds; Google ends a chain of pages with 503 after an hour (troubleshoot-error-codes)
+ROUNDS = 3  # readings of what changes while it is read
+
+Json = Mapping[str, Any]
+
+
+class _NoHttp:
+    """googleapiclient only words the requests; they are sent by our own session."""
+
+    def request(self, *_: Any, **__: Any) -> Any:
+        raise AssertionError("requests are sent by Api")
+
+    def close(self) -> None:
+        pass
+
+
+@cache
+def wording(api: str, version: str, url: str) -> Any:
+    """The client of an API that words requests and sends none."""
+    return build(api, version, http=_NoHttp(), static_discovery=True, client_options={"api_endpoint": url})
+
+
+@dataclass(frozen=True)
+class Listed:
+    """Rows of a listing and how many pages they came in."""
+
+    rows: list[Any]
+    pages: int
+
+
+def listed(api: Api, request: Any, name: str, take: Callable[[Json], Any], clock: Callable[[], float] = time.monotonic) -> Listed:
+    """A whole listing, every row as `take` makes it; an omitted list is an empty one.
+
+    Begun again when its page token dies or it has grown too old to go on; raises Incomplete after a few times.
+    """
+    for attempt in range(RESTARTS + 1):
+        begun = clock()
+        try:
+            return _gathered(api, request.uri, name, take)
+        except PageExpired:
+            if attempt == RESTARTS:
+                raise
+        except Incomplete:
+            if attempt == RESTARTS or clock() - begun < LONGEST_LISTING:
+                raise
+    raise AssertionError  # the loop returns or raises
+
+
+def _gathered(api: Api, first: str, name: str, take: Callable[[Json], Any]) -> Listed:
+    rows: list[Any] = []
+    count = 0
+    try:
+        for answer in _pages(api, first):
+            if "error" in answer:
+                raise Incomplete(f"{first.split('?')[0]}: an error came with a success")
+            rows += _taken(first, answer.get(name, ()), take)
+            count += 1
+    except NotThere as problem:
+        if count:  # the first page alone says whether there is such a listing: a later one that is missing makes it short
+            raise Incomplete(f"page {count + 1} is missing: {problem}") from None
+        raise
+    return Listed(rows, count)
+
+
+def _taken(first: str, rows: Sequence[Json], take: Callable[[Json], Any]) -> list[Any]:
+    try:
+        return [take(row) for row in rows]
+    except KeyError as missing:
+        raise Incomplete(f"{first.split('?')[0]}: a row came without {missing}; can the reader still see it?") from None
+
+
+def having(*names: str) -> Callable[[Json], Json]:
+    """Takes rows as they are, if they have what every row of their kind has."""
+
+    def take(row: Json) -> Json:
+        for name in names:
+            row[name]
+        return row
+
+    return take
+
+
+def _pages(api: Api, first: str) -> Iterator[Json]:
+    join = "&" if "?" in first else "?"
+
+    def following(answer: Json) -> str | None:
+        token = answer.get("nextPageToken")
+        return f"{first}{join}pageToken={quote(token, safe='')}" if token else None
+
+    return pages(first, api.get, following)
+
+
+def ids(api: Api, request: Any, name: str, key: Callable[[Json], str]) -> set[str]:
+    """The ids of a listing."""
+    return set(listed(api, request, name, key).rows)
+
+
+@dataclass(frozen=True)
+class Twice:
+    """How to list something, and how to list its ids once more: from the other end, or in pages of another size.
+
+    What is lost on one way (a page that ends too early, rows that a fault takes away) is not lost on the other. What is
+    lost on both, for good, only the comparison with earlier nights can tell.
+    """
+
+    what: str
+    read: Callable[[], Listed]
+    key: Callable[[Any], str]
+    count: Callable[[], set[str]]
+
+    def sure(self) -> Listed:
+        """The listing when both ways, gone at the same time, agree; raises Incomplete when they do not."""
+        with ThreadPoolExecutor(1) as other:
+            counted = other.submit(self.count)
+            found = self.read()
+            return self.settled(found, counted.result())
+
+    def settled(self, found: Listed, counted: set[str]) -> Listed:
+        """Both ways again while they differ: somebody may have come or gone in between."""
+        for _ in range(ROUNDS):
+            if {self.key(row) for row in found.rows} == counted:
+                return found
+            found, counted = self.read(), self.count()
+        raise Incomplete(
+            f"{self.what}: listed twice, {len(found.rows)} came one way and {len(counted)} the other; neither is believed"
+        )
+
+
+def there(api: Api, request: Any) -> dict[str, Any] | None:
+    """One object by its id; None when there is none."""
+    try:
+        return api.get(request.uri)
+    except NotThere:
+        return None
