@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -11,6 +12,8 @@ import requests
 
 from connectors._http import new_session
 from reconciler.connector import AccessRefused, Incomplete, Secret
+
+FRESH_SECONDS = 5.0  # a token this young was renewed by another chain a moment ago
 
 
 class Client(Protocol):
@@ -39,11 +42,14 @@ class Token:
         self._settings, self._lock = settings, threading.Lock()
         self._app: Any = None
         self._header: str | None = None
+        self._fetched = 0.0
 
     def __call__(self, renew: bool) -> str:
+        """The Authorization header; chains that ask for a new one together get the same new one."""
         with self._lock:
-            if self._header is None or renew:
+            if self._header is None or (renew and time.monotonic() - self._fetched > FRESH_SECONDS):
                 self._header = f"Bearer {self._fetch()}"
+                self._fetched = time.monotonic()
             return self._header
 
     def _fetch(self) -> str:
@@ -62,7 +68,7 @@ class Token:
         except ValueError as problem:  # msal's word for a tenant that is not there
             raise AccessRefused(f"{login}: tenant {settings.tenant}: {problem}") from None
         if "access_token" not in answer:
-            told = (answer.get("error_description") or answer.get("error") or "").splitlines()[0]
+            told = next(iter(str(answer.get("error_description") or answer.get("error") or "").splitlines()), "")
             raise AccessRefused(
                 f"{login}: refused client {settings.client_id}: {told}; renew the secret or certificate in the app registration"
             )

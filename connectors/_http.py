@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
 
 import requests
+from requests.adapters import HTTPAdapter
 
 from reconciler.connector import AccessRefused, Incomplete
 
@@ -25,6 +26,7 @@ PASSING = frozenset({429, 500, 502, 503, 504, 509})  # worth another try
 LONGEST_WAIT = 120.0  # seconds a server may ask us to wait, once
 CONNECT_SECONDS, ANSWER_SECONDS = 10, 120
 MOST_PAGES = 100_000
+AT_ONCE = 32  # connections to a host that are kept open
 
 
 class Refused(AccessRefused):
@@ -50,6 +52,8 @@ def new_session(url: str, ca_file: Path | None) -> requests.Session:
         raise Incomplete(f"{url}: plain http is read from this machine only; use https")
     session = requests.Session()
     session.trust_env = False
+    for scheme in ("https://", "http://"):
+        session.mount(scheme, HTTPAdapter(pool_maxsize=AT_ONCE))
     bundle = ca_file or next(
         (os.environ[n] for n in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE") if os.environ.get(n)), None
     )
@@ -91,13 +95,14 @@ class Api:
         body: Any = None,
     ) -> dict[str, Any]:
         """One request, tried again on passing faults. Use another method than GET only where repeating it changes nothing."""
-        url, renewed, problem = self._pinned(path), False, ""
+        url, renewed, renew, problem = self._pinned(path), False, False, ""
         for attempt in range(TRIES):
-            answer, problem = self._once(method, url, headers, query, body, renewed)
+            answer, problem = self._once(method, url, headers, query, body, renew)
+            renew = False
             if isinstance(answer, dict):
                 return answer
             if answer is not None and answer.status_code == 401 and not renewed:
-                renewed = True
+                renewed = renew = True
                 continue
             if answer is not None:
                 self._classify(answer, problem)

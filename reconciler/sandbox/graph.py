@@ -20,9 +20,11 @@ from reconciler.sandbox.faults import Faults
 from reconciler.sandbox.graph_batch import batch, struck
 from reconciler.sandbox.graph_call import Call, Refusal, Texts, error_reply
 from reconciler.sandbox.graph_shapes import READERS
-from reconciler.sandbox.graph_token import Login, Registration
+from reconciler.sandbox.graph_token import READING, WRITING, Login, Registration
 from reconciler.sandbox.http import HttpServer, Reply, Request
 from reconciler.sandbox.tenant import Tenant
+
+__all__ = ["READER", "READING", "WRITING", "GraphServer", "Registration", "microsoft"]
 
 READER = Registration("11111111-1111-1111-1111-111111111111", secret="reader-secret")  # noqa: S106 - of a company that does not exist
 
@@ -182,10 +184,18 @@ def _matched(pattern: tuple[str, ...], parts: list[str]) -> tuple[str, ...] | No
     return tuple(ids)
 
 
+class GraphServer(HttpServer):
+    """Login and Graph of one tenant on a loopback port; `login` knows the app registrations and counts requests for tokens."""
+
+    def __init__(self, tenant: Tenant, faults: Faults, tls: ssl.SSLContext | None, login: Login) -> None:
+        self.tenant, self.login = tenant, login
+        super().__init__(Microsoft(tenant, login, faults).answer, faults, tls, error_reply)
+
+
 def microsoft(
     tenant: Tenant, faults: Faults | None = None, tls: ssl.SSLContext | None = None, clients: Iterable[Registration] = (READER,)
-) -> HttpServer:  # fmt: skip
+) -> GraphServer:  # fmt: skip
     """A server of login and Graph for a tenant, not yet started; `clients` are its app registrations."""
-    faults, login = faults or Faults(), Login(tenant)
+    login = Login(tenant)
     login.register(clients)
-    return HttpServer(Microsoft(tenant, login, faults).answer, faults, tls, error_reply)
+    return GraphServer(tenant, faults or Faults(), tls, login)

@@ -52,7 +52,8 @@ def _delta(call: Call, kind: str) -> Reply:
     if call.query.get("$deltatoken") == "latest":
         return _answer(call, kind, [], here, last=True)
     ids = _ids(call, kind, here)
-    size = _size(call)
+    short = call.request.fault("short_pages")
+    size = min(_size(call), int(short.value)) if short else _size(call)
     end = here.begin if call.request.fault("empty_page") else here.begin + size
     rows = [_row(call, kind, each, here) for each in ids[here.begin : end]]
     return _answer(call, kind, _faulty(call, rows), replace(here, begin=end), last=end >= len(ids))

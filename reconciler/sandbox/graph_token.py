@@ -216,7 +216,7 @@ def _certificate(client: Registration, header: Mapping[str, Any]) -> x509.Certif
     """The registered certificate, when the assertion names it by its thumbprint."""
     held = x509.load_pem_x509_certificate(client.certificate_pem.encode()) if client.certificate_pem else None
     prints = {} if held is None else {"x5t": _text(held.fingerprint(SHA1())), "x5t#S256": _text(held.fingerprint(SHA256()))}  # noqa: S303 - x5t is SHA-1 by its definition
-    if held is None or not any(header.get(name) == prints[name] for name in prints):
+    if held is None or not any(str(header.get(name)).rstrip("=") == prints[name] for name in prints):
         raise Denied(401, "invalid_client", 700027, "The certificate with identifier used to sign the client assertion is not registered on application.")  # fmt: skip
     return held
 

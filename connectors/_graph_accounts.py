@@ -1,0 +1,141 @@
+"""Graph's users as accounts: what each property means to us, column by column."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Container, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from reconciler.connector import Page
+
+SELECT = (
+    "id", "userPrincipalName", "mail", "proxyAddresses", "employeeId", "givenName", "surname", "displayName", "department", "jobTitle",
+    "companyName", "officeLocation", "accountEnabled", "userType", "createdDateTime", "lastPasswordChangeDateTime", "onPremisesSyncEnabled",
+    "onPremisesImmutableId", "onPremisesSecurityIdentifier",
+)  # fmt: skip
+_PLAIN = {
+    "account_id": "id", "login": "userPrincipalName", "upn": "userPrincipalName", "email": "mail", "employee_id": "employeeId",
+    "sid": "onPremisesSecurityIdentifier", "given_name": "givenName", "family_name": "surname", "display_name": "displayName",
+    "department": "department", "job_title": "jobTitle", "company": "companyName", "location": "officeLocation",
+    "enabled": "accountEnabled",
+}  # fmt: skip
+
+Columns = dict[str, list[Any]]
+
+
+def columns(users: Sequence[Mapping[str, Any]], extra: Mapping[str, str]) -> Columns:
+    """A page of users as columns of accounts."""
+
+    def of(name: str) -> list[Any]:
+        return [user.get(name) for user in users]
+
+    made: Columns = {name: of(source) for name, source in _PLAIN.items()}
+    made["aliases"] = [_aliases(mails) for mails in of("proxyAddresses")]
+    made["anchor"] = [anchor(text) for text in of("onPremisesImmutableId")]
+    made["state_reason"] = ["disabled" if enabled is False else None for enabled in made["enabled"]]
+    made["created_at"] = [instant(text) for text in of("createdDateTime")]
+    made["password_changed_at"] = [instant(text) for text in of("lastPasswordChangeDateTime")]
+    made["mastered_by"] = ["on-premises" if synced else None for synced in of("onPremisesSyncEnabled")]
+    made["kind"] = [_kind(*told) for told in zip(of("@odata.type"), of("userType"), made["login"], strict=True)]
+    if extra:
+        made["extra"] = [_extra(user, extra) for user in users]
+    return made
+
+
+def deleted(users: Sequence[Mapping[str, Any]], extra: Mapping[str, str]) -> Columns:
+    """A page of deleted users: off, and under the name they had before Entra put their id in front of it."""
+    made = columns(users, extra)
+    names = [
+        (name or "").removeprefix(here.replace("-", "")) or None
+        for here, name in zip(made["account_id"], made["login"], strict=True)
+    ]
+    return made | {"login": names, "upn": names, "enabled": [False] * len(users), "state_reason": ["deleted"] * len(users)}
+
+
+def without(part: Columns, known: Container[str]) -> Columns:
+    """A page without the accounts that are known already."""
+    kept = [row for row, here in enumerate(part["account_id"]) if here not in known]
+    return {name: [values[row] for row in kept] for name, values in part.items()}
+
+
+@dataclass
+class Accounts:
+    """Every account read so far, as columns; further passes fill in what they learn by the account's id."""
+
+    columns: Columns = field(default_factory=dict)
+    place: dict[str, int] = field(default_factory=dict)  # id -> row
+
+    def add(self, parts: Sequence[Columns]) -> None:
+        """Pages of accounts; an account told twice is as the later page tells it."""
+        for part in parts:
+            if part["account_id"] and self.place.keys().isdisjoint(part["account_id"]) and _distinct(part["account_id"]):
+                self._append(part, range(len(part["account_id"])))
+                continue
+            for row, here in enumerate(part["account_id"]):
+                if here not in self.place:
+                    self._append(part, (row,))
+                for name in part:
+                    self.columns[name][self.place[here]] = part[name][row]
+
+    def _append(self, part: Columns, rows: Sequence[int]) -> None:
+        begin = len(self.place)
+        for name, values in part.items():
+            self.columns.setdefault(name, []).extend(values if len(rows) == len(values) else [values[row] for row in rows])
+        self.place.update({part["account_id"][row]: begin + number for number, row in enumerate(rows)})
+
+    def fill(self, name: str, values: Mapping[str, Any], otherwise: Any = None) -> None:
+        """Set a column by id."""
+        self.columns[name] = [values.get(here, otherwise) for here in self.place]
+
+    def page(self) -> Page:
+        return Page("accounts", self.columns, "users")
+
+    def __contains__(self, here: object) -> bool:
+        return here in self.place
+
+    def __len__(self) -> int:
+        return len(self.place)
+
+
+def _distinct(ids: Sequence[str]) -> bool:
+    return len(set(ids)) == len(ids)
+
+
+def _aliases(mails: Sequence[str] | None) -> list[str]:
+    return [mail[5:].lower() for mail in mails if mail.startswith("smtp:")] if mails else []
+
+
+def _kind(sort: str | None, user_type: str | None, upn: str | None) -> str:
+    if sort == "#microsoft.graph.agentUser":
+        return "agent"
+    if user_type == "Guest" or "#EXT#" in (upn or ""):
+        return "guest"
+    return "person"
+
+
+def _extra(user: Mapping[str, Any], extra: Mapping[str, str]) -> str | None:
+    kept = {name: user[attribute] for name, attribute in extra.items() if user.get(attribute) is not None}
+    return json.dumps(kept, ensure_ascii=False) if kept else None
+
+
+def anchor(text: str | None) -> str | None:
+    """onPremisesImmutableId as the directory prints the same GUID; text of another length stays as it is."""
+    if not text:
+        return None
+    try:
+        raw = base64.b64decode(text, validate=True)
+    except ValueError:
+        return text
+    if len(raw) != 16:
+        return text
+    return "-".join((raw[3::-1].hex(), raw[5:3:-1].hex(), raw[7:5:-1].hex(), raw[8:10].hex(), raw[10:].hex()))
+
+
+def instant(text: str | None) -> int | None:
+    """RFC 3339 as microseconds since 1970; the year 1 and an empty text are Graph's words for "not told"."""
+    if not text or text.startswith("0001-"):
+        return None
+    return int(datetime.fromisoformat(text).timestamp() * 1_000_000)

@@ -1,0 +1,151 @@
+"""Whole listings of Microsoft Graph: every page to the proper end, held against the tenant's own counts, or an error."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+from urllib.parse import parse_qs, urlsplit
+
+from connectors._http import Api, NotThere, PageExpired, Refused, pages
+from reconciler.connector import Incomplete
+
+RESTARTS = 2
+EVENTUAL = {"ConsistencyLevel": "eventual"}
+MOST_ASKED = 20  # single objects looked up to explain a difference between two listings
+NOT_ALWAYS_TOLD = frozenset(("signInActivity", "manager"))  # left out where there is nothing to tell
+_EXPIRED = ("ExpiredPageToken", "InvalidPageToken", "resyncRequired", "syncStateNotFound")
+
+Row = dict[str, Any]
+Made = TypeVar("Made")
+
+
+def expired(status: int, reason: str) -> bool:
+    """A page token that died: the listing begins again."""
+    return status in (400, 410) and any(word in reason for word in _EXPIRED)
+
+
+@dataclass(frozen=True)
+class Listing(Generic[Made]):
+    """A listing that came to its end: what each page was made into, its size, and the count its first page told."""
+
+    parts: list[Made]
+    pages: int
+    rows: int
+    count: int | None
+
+
+@dataclass(frozen=True)
+class Listings:
+    """The listings of one tenant."""
+
+    api: Api
+
+    def read(self, path: str, take: Callable[[list[Row]], Made], headers: Mapping[str, str] | None = None) -> Listing[Made]:
+        """Every page, made into something by `take` as it comes; begun again when a page token dies, then given up."""
+        for _ in range(RESTARTS):
+            try:
+                return self._once(path, take, headers)
+            except PageExpired:
+                continue
+        return self._once(path, take, headers)
+
+    def _once(self, path: str, take: Callable[[list[Row]], Made], headers: Mapping[str, str] | None) -> Listing[Made]:
+        parts: list[Made] = []
+        rows, count, wanted = 0, None, _selected(path)
+        for answer in pages(path, lambda url: self.api.get(url, headers), _following):
+            found = _values(answer, path, wanted)
+            count = answer.get("@odata.count") if not parts else count
+            parts.append(take(found))
+            rows += len(found)
+        return Listing(parts, len(parts), rows, count)
+
+    def rows(self, path: str, headers: Mapping[str, str] | None = None) -> tuple[list[Row], Listing[list[Row]]]:
+        """Every object once, as the last page that tells of it does; and the listing they came from."""
+        read = self.read(path, list, headers)
+        return list({row["id"]: row for part in read.parts for row in part}.values()), read
+
+    def agreed(self, path: str) -> tuple[list[Row], int]:
+        """(objects, pages) of a listing that nobody counts: read until two readings in a row agree."""
+        before, read = self.rows(path)
+        for _ in range(RESTARTS + 1):
+            now, read = self.rows(path)
+            if _same(before) == _same(now):
+                return now, read.pages
+            before = now
+        raise Incomplete(f"{_plain(path)}: {RESTARTS + 2} readings of this listing all differ; nothing of it is used")
+
+    def count(self, path: str) -> int | None:
+        """How many objects the tenant says there are, by another question; None where it may not be asked."""
+        try:
+            told = self.api.get(f"{path}?$count=true&$top=1&$select=id", EVENTUAL).get("@odata.count")
+        except Refused:
+            return None
+        return told if isinstance(told, int) else None
+
+    def still_there(self, path: str, ids: Iterable[str]) -> list[str]:
+        """Which of a few objects exist, each asked for by itself; so many that asking makes no sense exist all."""
+        listed = sorted(ids)
+        return listed if len(listed) > MOST_ASKED else [here for here in listed if self._exists(f"{path}/{here}?$select=id")]
+
+    def _exists(self, path: str) -> bool:
+        try:
+            self.api.get(path)
+        except NotThere:
+            return False
+        return True
+
+
+def least(rows: int, *counts: int | None) -> int | None:
+    """The number of objects a listing must have had, from counts taken before and after it.
+
+    Counts come from an index that lags behind, and people come and go while a listing runs: only a listing shorter
+    than every count is short.
+    """
+    told = [count for count in counts if count is not None]
+    return max(rows, min(told)) if told else None
+
+
+def told(row: Mapping[str, Any], name: str, path: str) -> Any:
+    """A property that an object cannot be without; raises Incomplete."""
+    value = row.get(name)
+    if value is None:
+        raise Incomplete(f"{path}: an object without {name}; nothing of the listing is used")
+    return value
+
+
+def _following(answer: Mapping[str, Any]) -> str | None:
+    link = answer.get("@odata.nextLink")
+    if link is not None and not (isinstance(link, str) and link):
+        raise Incomplete(f"an answer whose next page has no address: {str(link)[:80]!r}")
+    return link
+
+
+def _values(answer: Mapping[str, Any], path: str, wanted: frozenset[str]) -> list[Row]:
+    """The objects of a page, each with its id, and no property missing that was asked for."""
+    found = answer.get("value")
+    if not isinstance(found, list):
+        raise Incomplete(f"{_plain(path)}: an answer without a list of values: {str(answer)[:120]}")
+    for row in found:
+        if not isinstance(row, dict) or not row.get("id"):
+            raise Incomplete(f"{_plain(path)}: an object without an id; nothing of the listing is used")
+    if found and not wanted <= found[0].keys():
+        missing = [name for name in wanted if not any(name in row for row in found)]
+        if missing:
+            raise Incomplete(
+                f"{_plain(path)}: asked for {min(missing)}, and no object of a page tells it; nothing of the listing is used"
+            )
+    return found
+
+
+def _selected(path: str) -> frozenset[str]:
+    told = parse_qs(urlsplit(path).query).get("$select", [""])[0]
+    return frozenset(name for name in told.split(",") if name) - NOT_ALWAYS_TOLD
+
+
+def _same(rows: Iterable[Row]) -> dict[str, str]:
+    return {row["id"]: repr(sorted(row.items())) for row in rows}
+
+
+def _plain(path: str) -> str:
+    return path.split("?")[0]
