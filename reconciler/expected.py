@@ -35,7 +35,7 @@ def _fits(rule: Access, attributes: Columns, status: pa.ChunkedArray) -> Flags:
 def expected_accounts(estate: Estate) -> View:
     """Each person and source on which a rule expects an account, prehires as the active people they will be: is there one?"""
     status = estate.people.column("status")
-    status = pc.if_else(pc.equal(status, "prehire"), "active", status)
+    status = pc.if_else(pc.equal(status, "prehire"), "active", tables.plain(status))
     may = estate.known_people if estate.roster is None else estate.known_people & ~estate.roster.left
     people, sources = [np.empty(0, np.int64)], [np.empty(0, np.int64)]
     for number, source in enumerate(estate.accounts.sources):
@@ -167,6 +167,8 @@ class _Former:
     """The attributes of the positions that movers have left."""
 
     movers: Sequence[tuple[int, Move]]
+
+    names = tables.PEOPLE.names
 
     def column(self, name: str) -> pa.ChunkedArray:
         return pa.chunked_array([pa.array([move.attributes.get(name) for _, move in self.movers], pa.string())])

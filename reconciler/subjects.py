@@ -36,7 +36,7 @@ def _managers(estate: Estate, rows: Ints, view: View) -> pa.ChunkedArray:
     managers, sources = view.column("manager_account_id").combine_chunks(), estate.accounts.source_of[rows]
     people = np.full(len(rows), -1, np.int64)
     for number, snapshot in enumerate(estate.accounts.snapshots):
-        ids = snapshot.column("accounts", "account_id").combine_chunks()
+        ids = tables.whole(snapshot.column("accounts", "account_id"))
         at = np.asarray(pc.fill_null(pc.index_in(managers, ids), -1), np.int64)
         here = (sources == number) & (at >= 0) & managers.is_valid().to_numpy(zero_copy_only=False)
         people[here] = estate.owners[at[here] + estate.accounts.starts[number]]
@@ -139,7 +139,7 @@ def holdings(estate: Estate, name: str, parts: Sequence[tuple[str, Ints]], compu
         tables_held.append(snapshot.entitlements)
         start += snapshot.entitlements.num_rows
     entitlements = Side(_Entitlements(pa.concat_tables(tables_held)), np.concatenate(held), "entitlement_")
-    words = pa.DictionaryArray.from_arrays(pa.array(np.concatenate(via).astype(np.int8)), pa.array(tables.VIA)).cast(pa.string())
+    words = pa.DictionaryArray.from_arrays(pa.array(np.concatenate(via).astype(np.int8)), pa.array(tables.VIA))
     view = estate.of_accounts(name, np.concatenate(rows), {"via": words, "area": _area, **(computed or {})}, (entitlements,))
     view.subject = ("source", "account_id", "entitlement_id")
     return view
@@ -153,6 +153,8 @@ class _Entitlements:
     """Entitlements of several sources, one after the other; `id` is their immutable id."""
 
     table: pa.Table
+
+    names = (*tables.ENTITLEMENTS.names, "id")
 
     def column(self, name: str) -> pa.ChunkedArray:
         return self.table["entitlement_id" if name == "id" else name]
