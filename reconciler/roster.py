@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from functools import cached_property
 
 import numpy as np
@@ -19,7 +19,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from reconciler import tables
-from reconciler.clock import end_of_day, start_of_day
+from reconciler.clock import starts_of_days
 from reconciler.snapshots import Snapshot
 
 Ints = npt.NDArray[np.int64]
@@ -69,13 +69,16 @@ class Roster:
     def _zones(self) -> pa.DictionaryArray:
         return pc.fill_null(tables.plain(tables.whole(self.employments("timezone"))), self.zone).dictionary_encode()
 
-    def _instants(self, days: pa.Array, edge: Callable[[date, str], datetime]) -> Ints:
-        """Calendar days as instants in each employment's zone; computed once per distinct (zone, day)."""
-        numbers = np.asarray(pc.fill_null(days.cast(pa.int32()), 0), np.int64) & 0xFFFFFFFF
-        pairs, back = np.unique(np.asarray(self._zones.indices, np.int64) << 32 | numbers, return_inverse=True)
-        zones = self._zones.dictionary.to_pylist()
-        known = [_micros(edge, int(pair & 0xFFFFFFFF), zones[pair >> 32]) for pair in pairs]
-        return np.where(np.asarray(days.is_null()), _NEVER, np.array(known, np.int64)[back])
+    def _instants(self, days: pa.Array, later: int = 0) -> Ints:
+        """When calendar days begin in each employment's zone, or days that many `later`; computed once per distinct (zone, day)."""
+        numbers, zones = np.asarray(pc.fill_null(days.cast(pa.int32()), 0), np.int64), np.asarray(self._zones.indices)
+        begins = np.full(len(numbers), _NEVER, np.int64)
+        for code, zone in enumerate(self._zones.dictionary.to_pylist()):
+            here = np.flatnonzero((zones == code) & np.asarray(days.is_valid()))
+            distinct, back = np.unique(numbers[here] + later, return_inverse=True)
+            known = [_NEVER if begin is None else begin for begin in starts_of_days(distinct.tolist(), zone)]
+            begins[here] = np.array(known, np.int64)[back]
+        return begins
 
     @cached_property
     def _ends(self) -> Ints:
@@ -83,11 +86,11 @@ class Roster:
         contractor = pc.equal(pc.utf8_lower(pc.fill_null(tables.plain(tables.whole(self.employments("worker_type"))), "")), "contractor")
         open_contract = pc.and_(contractor, pc.invert(self._has_status("left")))
         spoken = pc.if_else(open_contract, pa.scalar(None, pa.date32()), end_date)
-        return self._instants(pc.coalesce(last_day, spoken), end_of_day)
+        return self._instants(pc.coalesce(last_day, spoken), 1)
 
     @cached_property
     def _starts(self) -> Ints:
-        return self._instants(tables.whole(self.employments("start_date")), start_of_day)
+        return self._instants(tables.whole(self.employments("start_date")))
 
     def _has_status(self, word: str) -> pa.Array:
         return pc.fill_null(pc.equal(tables.whole(self.employments("status")), word), False)
@@ -159,14 +162,6 @@ class Roster:
     @property
     def names(self) -> tuple[str, ...]:
         return NAMES
-
-
-def _micros(edge: Callable[[date, str], datetime], day: int, zone: str) -> int:
-    day -= (day & 0x80000000) << 1  # days before 1970 are negative
-    try:
-        return _micros_of(edge(date(1970, 1, 1) + timedelta(days=day), zone))
-    except OverflowError:  # 31 December 9999: no end that anybody means
-        return _NEVER
 
 
 def _micros_of(instant: datetime) -> int:

@@ -17,7 +17,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -26,8 +26,10 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from reconciler import tables
-from reconciler.connector import Incomplete, Page
-from reconciler.errors import Stale
+from reconciler.errors import Incomplete, Stale
+
+if TYPE_CHECKING:  # pydantic stands behind it, and a night from stored snapshots needs none
+    from reconciler.connector import Page
 
 Codes = npt.NDArray[np.int64]
 
