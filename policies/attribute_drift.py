@@ -48,22 +48,16 @@ def _columns(name: str) -> tuple[str, str]:
     return _ON_ROSTER.get(name, f"person_{name}"), _ON_ACCOUNT.get(name, name)
 
 
-def _column(account: Rows, name: str) -> pa.Array:
-    column = pa.array(getattr(account, name))
-    return column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
-
-
 def _differs(account: Rows, name: str) -> pa.Array:
     """Whether roster and account differ; null where one of them tells nothing. Only pairs unequal as they stand are looked at closely."""
-    on_roster, on_account = (_column(account, column) for column in _columns(name))
-    unequal = pc.not_equal(on_roster, on_account)
-    close = pc.indices_nonzero(pc.fill_null(unequal, False))
-    ours, theirs = _text(on_roster.take(close)), _text(on_account.take(close))
+    unequal = account.unequal(*_columns(name))
+    close = np.flatnonzero(np.asarray(pc.fill_null(unequal, False)))
+    ours, theirs = (_text(account.pick(column, close)) for column in _columns(name))
     if name not in SPELLED:
         ours, theirs = pc.utf8_lower(ours), pc.utf8_lower(theirs)
     really = pc.not_equal(ours, theirs)
     if name == "given_name":  # the preferred one will do
-        preferred = pc.equal(_text(_column(account, "preferred_name").take(close)), theirs)
+        preferred = pc.equal(_text(account.pick("preferred_name", close)), theirs)
         really = pc.and_(really, pc.invert(pc.fill_null(preferred, False)))
     return pc.replace_with_mask(unequal, pc.fill_null(unequal, False), really)
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
@@ -18,9 +18,10 @@ Ints = npt.NDArray[np.int64]
 
 @dataclass(frozen=True)
 class Accounts:
-    """Row r of source s is account `starts[s] + r`; columns are read from the snapshots whenever asked for."""
+    """Row r of source s is account `starts[s] + r`; columns are read when first asked for, and kept."""
 
     snapshots: tuple[Snapshot, ...]
+    _read: dict[str, pa.ChunkedArray] = field(default_factory=dict)
 
     @cached_property
     def starts(self) -> Ints:
@@ -41,12 +42,17 @@ class Accounts:
 
     def column(self, name: str) -> pa.ChunkedArray:
         """One column over all sources; `source` is the configured name. Raises KeyError for a column accounts do not have."""
+        if name not in self._read:
+            self._read[name] = pa.chunked_array([tables.whole(self._gathered(name))])
+        return self._read[name]
+
+    def _gathered(self, name: str) -> pa.ChunkedArray:
         if name == "source":
-            words = pa.DictionaryArray.from_arrays(pa.array(self.source_of), pa.array(self.sources, pa.string()))
-            return pa.chunked_array([words.cast(pa.string())])
-        kind = tables.ACCOUNTS.schema().field(name).type
-        chunks: Sequence[pa.Array] = [chunk for s in self.snapshots for chunk in s.column("accounts", name).chunks]
-        return pa.chunked_array(chunks, kind)
+            return pa.chunked_array([pa.DictionaryArray.from_arrays(pa.array(self.source_of), pa.array(self.sources, pa.string()))])
+        kind = tables.ACCOUNTS.column(name).held
+        with ThreadPoolExecutor(2) as threads:  # each source's file has a handle of its own
+            columns = threads.map(lambda snapshot: snapshot.column("accounts", name), self.snapshots)
+        return pa.chunked_array([chunk for column in columns for chunk in column.chunks], kind)
 
     def row(self, source: str, account_id: str) -> int | None:
         """The row of one account, or None."""

@@ -42,7 +42,7 @@ class Answered:
     undecided: npt.NDArray[np.int64]
 
     def undecided_ids(self) -> Ids:
-        return identities(self.part.policy, self.view, self.undecided)
+        return identities(self.part.policy, [self.view.pick(name, self.undecided) for name in self.view.subject])
 
 
 @dataclass(frozen=True)

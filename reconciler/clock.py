@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable, Iterator
 from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
 from zoneinfo import ZoneInfo
+
+_EPOCH, _DAY_ONE = datetime(1970, 1, 1, tzinfo=UTC), date(1970, 1, 1).toordinal()
 
 DURATION_FORMS = 'a number and a unit: "30m", "36h", "14d" or "2w"'
 _UNITS = {"m": timedelta(minutes=1), "h": timedelta(hours=1), "d": timedelta(days=1), "w": timedelta(weeks=1)}
@@ -44,6 +47,24 @@ def end_of_day(day: date, zone: str) -> datetime:
         before = (second - timedelta(seconds=1)).astimezone(midnight.tzinfo).date()
         return second if before == day else first
     return _first_instant_on(next_day, second, first, midnight.tzinfo)
+
+
+def starts_of_days(days: Iterable[int], zone: str) -> Iterator[int | None]:
+    """`start_of_day` of many days (numbered from 1970), as microseconds; None where the calendar ends."""
+    place, day_long, offsets = ZoneInfo(zone), 86_400_000_000, dict[timedelta | None, int]()
+    for number in days:
+        try:
+            midnight = datetime.fromordinal(number + _DAY_ONE).replace(tzinfo=place)
+        except (ValueError, OverflowError):
+            yield None
+            continue
+        offset = midnight.utcoffset()
+        if offset != midnight.replace(fold=1).utcoffset():  # midnight is skipped or comes twice
+            yield (start_of_day(midnight.date(), zone) - _EPOCH) // timedelta(microseconds=1)
+            continue
+        if offset not in offsets:
+            offsets[offset] = (offset or timedelta()) // timedelta(microseconds=1)
+        yield number * day_long - offsets[offset]
 
 
 def start_of_day(day: date, zone: str) -> datetime:

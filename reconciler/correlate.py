@@ -87,8 +87,10 @@ class _Search:
     @cached_property
     def master(self) -> Ints:
         """For every account, the row of the account in another source that its anchor or SID names, or -1."""
+        rows, marks = np.arange(len(self.accounts)), [self.accounts.column(name) for name in ("mastered_by", "anchor")]
+        if all(column.null_count == len(column) for column in marks):  # nothing is synced
+            return np.full(len(rows), NOBODY, np.int64)
         texts = {name: normal(self.accounts.column(name)) for name in ("account_id", "anchor", "sid")}
-        rows = np.arange(len(self.accounts))
         synced = np.asarray(pc.or_(self.accounts.column("mastered_by").is_valid(), texts["anchor"].is_valid()))
         result = np.full(len(rows), NOBODY, np.int64)
         for own, named in (("account_id", "anchor"), ("anchor", "anchor"), ("sid", "sid")):

@@ -15,8 +15,8 @@ from reconciler import tables
 from reconciler.answers import Answered, Answers
 from reconciler.findings import Ids, Part, id_text, labelled
 from reconciler.matches import Matches
+from reconciler.model import Change
 from reconciler.snapshots import Snapshot
-from reconciler.store import Change
 
 Seen = Callable[[Sequence[str]], Mapping[str, datetime]]
 

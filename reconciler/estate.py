@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 from reconciler import tables
 from reconciler.accounts import Accounts
 from reconciler.matches import PERSONAL_KINDS, Matches
-from reconciler.roster import Roster
+from reconciler.roster import NAMES, Roster
 from reconciler.snapshots import ACCOUNT_SHIFT, VIA_BITS, Snapshot, edge_keys
 from reconciler.view import Columns, Side, View
 
@@ -100,11 +100,12 @@ class Estate:
             ("source", "account_id"),
         )
 
-    def sides_of_people(self, rows: Ints) -> tuple[Side, Side]:
+    def sides_of_people(self, rows: Ints) -> tuple[Side, ...]:
         return Side(self.people, rows), Side(self.people, rows, "person_")
 
     def source_words(self, numbers: Ints) -> pa.Array:
-        return pa.array(self.accounts.sources, pa.string()).take(pa.array(numbers))
+        """Sources by their numbers, as codes."""
+        return pa.DictionaryArray.from_arrays(pa.array(numbers.astype(np.int8)), pa.array(self.accounts.sources, pa.string()))
 
     # --- memberships as sorted integers ---------------------------------------------------------------------
 
@@ -145,16 +146,13 @@ class Estate:
 class _Nobody:
     """The columns of a roster that was not read: every row is null."""
 
+    names = NAMES
+
     def column(self, name: str) -> pa.ChunkedArray:
         flags = dict.fromkeys(("has_left", "current", "left_undated"), pa.bool_())
         times = dict.fromkeys(("access_ends", "starts"), tables.INSTANT)
-        types = {
-            **{c.name: c.type for c in tables.PEOPLE.columns},
-            "name": pa.string(),
-            "hr_status": pa.string(),
-            **flags,
-            **times,
-        }
+        texts = dict.fromkeys(("name", "hr_status"), pa.string())
+        types = {**{c.name: c.held for c in tables.PEOPLE.columns}, **texts, **flags, **times}
         return pa.chunked_array([], types[name])
 
 
@@ -164,6 +162,8 @@ class _AccountColumns:
 
     estate: Estate
 
+    names = (*tables.ACCOUNTS.names, "source", "account_name", "ownership", "matched_by", "last_activity_at")
+
     def column(self, name: str) -> pa.ChunkedArray:
         matches, accounts = self.estate.matches, self.estate.accounts
         if name == "ownership":
@@ -171,10 +171,18 @@ class _AccountColumns:
         if name == "matched_by":
             return pa.chunked_array([matches.matched_by])
         if name == "mastered_by":
-            masters = accounts.column("source").take(pa.array(matches.master, mask=matches.master < 0))
-            synced = accounts.column(name)
-            return pc.if_else(synced.is_valid(), pc.coalesce(masters, synced), pa.scalar(None, pa.string()))
+            return self._mastered_by
         if name == "last_activity_at":  # the last sign-in, or the creation where the source says there never was one
             never = pc.fill_null(accounts.column("never_logged_in"), False)
             return pc.coalesce(accounts.column("last_login_at"), pc.if_else(never, accounts.column("created_at"), None))
         return accounts.column({"account_name": "display_name"}.get(name, name))
+
+    @cached_property
+    def _mastered_by(self) -> pa.ChunkedArray:
+        """The source that masters a synced account: where its master was found, else as the source calls it."""
+        matches, accounts = self.estate.matches, self.estate.accounts
+        synced = accounts.column("mastered_by")
+        if synced.null_count == len(synced):
+            return synced
+        masters = accounts.column("source").take(pa.array(matches.master, mask=matches.master < 0))
+        return pc.if_else(synced.is_valid(), pc.coalesce(tables.plain(masters), tables.plain(synced)), None)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -14,28 +15,27 @@ from reconciler import expected, subjects
 from reconciler.answers import Answered, Answers, Asked, Unread
 from reconciler.errors import PluginError
 from reconciler.estate import Estate
-from reconciler.findings import found
+from reconciler.findings import Hit, found
 from reconciler.model import NotAssessed
 from reconciler.policy import Policy, Told
 from reconciler.view import View
 
+Closed = frozenset[tuple[str | None, str | None]]  # (source, area) that cannot be asked about; None is every one
 _TABLES = {**subjects.TABLES, **expected.TABLES}
 
 
 def evaluate(asked: Sequence[Asked], estate: Estate, unread: Unread) -> Answers:
     """Put every policy to its table. Raises PluginError when a policy's answer is not one truth value per row."""
-    name, view = "", None  # one table at a time is enough: its columns are the bulk of the memory
-    answered, closed, missing = {}, {}, []
-    for question in sorted(asked, key=lambda question: question.policy.on):
+    closed, missing, open_questions = {}, [], defaultdict(list)
+    for question in asked:
         gaps = list(_gaps(question.policy, unread))
         missing += [NotAssessed(question.policy.id, source, reason) for source, _, reason, _ in gaps]
         closed[question.policy.id] = frozenset((None if everywhere else source, area) for source, area, _, everywhere in gaps)
-        if (None, None) in closed[question.policy.id]:
-            continue
-        if view is None or name != question.policy.on:
-            name = question.policy.on
-            view = _TABLES[name](estate)
-        answered[question.policy.id] = _ask(question, view, estate, closed[question.policy.id])
+        if (None, None) not in closed[question.policy.id]:
+            open_questions[question.policy.on].append(question)
+    answered: dict[str, Answered] = {}
+    for table, questions in sorted(open_questions.items()):
+        answered |= _put(questions, _TABLES[table](estate), estate, closed)
     return Answers(answered, tuple(missing), closed)
 
 
@@ -53,14 +53,23 @@ def _gaps(policy: Policy, unread: Unread) -> list[tuple[str, str | None, str, bo
     return gaps
 
 
-def _ask(question: Asked, view: View, estate: Estate, closed: frozenset[tuple[str | None, str | None]]) -> Answered:
+def _put(questions: Sequence[Asked], view: View, estate: Estate, closed: Mapping[str, Closed]) -> dict[str, Answered]:
+    """Put all questions about one table, then tell the findings of all of them."""
+    asked = [_ask(question, view, estate, closed[question.policy.id]) for question in questions]
+    parts = found(view, [hit for hit, _ in asked])
+    view.forget()  # a table's columns are the bulk of the memory
+    return {part.policy: Answered(part, view, undecided) for part, (_, undecided) in zip(parts, asked, strict=True)}
+
+
+def _ask(question: Asked, view: View, estate: Estate, closed: Closed) -> tuple[Hit, npt.NDArray[np.int64]]:
+    """The rows a policy answers with yes, and those it cannot decide."""
     told = question.policy.ask(view, estate, **question.settings)
     answer, facts = (told.answer, told.facts) if isinstance(told, Told) else (told, None)
     truth = _truth(question.policy, answer, len(view))
     askable = _askable(view, closed)
     rows = np.flatnonzero(np.asarray(pc.fill_null(truth, False)) & askable)
     undecided = np.flatnonzero(np.asarray(truth.is_null()) & askable)
-    return Answered(found(question.policy, question.severity, view, rows, facts), view, undecided)
+    return Hit(question.policy, question.severity, rows, facts), undecided
 
 
 def _truth(policy: Policy, answer: object, length: int) -> pa.ChunkedArray:
@@ -72,7 +81,7 @@ def _truth(policy: Policy, answer: object, length: int) -> pa.ChunkedArray:
     return truth
 
 
-def _askable(view: View, closed: frozenset[tuple[str | None, str | None]]) -> npt.NDArray[np.bool_]:
+def _askable(view: View, closed: Closed) -> npt.NDArray[np.bool_]:
     """Rows that are not of a source, or an area of one, that cannot be asked about."""
     if not closed:
         return np.ones(len(view), bool)

@@ -35,7 +35,7 @@ def _fits(rule: Access, attributes: Columns, status: pa.ChunkedArray) -> Flags:
 def expected_accounts(estate: Estate) -> View:
     """Each person and source on which a rule expects an account, prehires as the active people they will be: is there one?"""
     status = estate.people.column("status")
-    status = pc.if_else(pc.equal(status, "prehire"), "active", status)
+    status = pc.if_else(pc.equal(status, "prehire"), "active", tables.plain(status))
     may = estate.known_people if estate.roster is None else estate.known_people & ~estate.roster.left
     people, sources = [np.empty(0, np.int64)], [np.empty(0, np.int64)]
     for number, source in enumerate(estate.accounts.sources):
@@ -48,10 +48,14 @@ def expected_accounts(estate: Estate) -> View:
 
 def _with_accounts(estate: Estate, people: Ints, sources: Ints) -> View:
     owned = np.flatnonzero((estate.owners >= 0) & ~estate.deleted)
-    pairs = people << 8 | sources
-    has = np.isin(pairs, estate.owners[owned] << 8 | estate.accounts.source_of[owned])
-    unsure = ~has & (np.isin(pairs, _disputants(estate)) | np.isin(sources, _sources_half_known(estate)))
-    nothing = pa.nulls(len(pairs), pa.string())
+    held, claimed = (np.zeros((len(estate.known_people), len(estate.accounts.sources)), bool) for _ in range(2))
+    held[estate.owners[owned], estate.accounts.source_of[owned]] = True
+    accounts, claiming = claimants(estate.matches)  # a disputed account may turn out to be theirs
+    claimed[claiming, estate.accounts.source_of[accounts]] = True
+    claimed[:, _sources_half_known(estate)] = True
+    has = held[people, sources]
+    unsure = ~has & claimed[people, sources]
+    nothing = pa.nulls(len(people), pa.string())
     computed = {
         "_now": estate.now,
         "source": estate.source_words(sources),
@@ -60,19 +64,13 @@ def _with_accounts(estate: Estate, people: Ints, sources: Ints) -> View:
         "login": nothing,
         "account_name": nothing,
     }
-    return View("expected_accounts", len(pairs), estate.sides_of_people(people), computed, ("person_id", "source"))
+    return View("expected_accounts", len(people), estate.sides_of_people(people), computed, ("person_id", "source"))
 
 
 def _sources_half_known(estate: Estate) -> Ints:
     """Sources with accounts whose owner is named only by a directory that was not read: they may be anybody's."""
     unnamed = estate.matches.has("withheld") & (estate.matches.by < 0)
     return np.unique(estate.accounts.source_of[unnamed]).astype(np.int64)
-
-
-def _disputants(estate: Estate) -> Ints:
-    """(person, source) pairs for whom a disputed account there may turn out to be theirs."""
-    accounts, people = claimants(estate.matches)
-    return people << 8 | estate.accounts.source_of[accounts]
 
 
 def expected_holdings(estate: Estate) -> View:
@@ -96,6 +94,8 @@ def expected_holdings(estate: Estate) -> View:
 
 def _unread(estate: Estate, view: View) -> Flags:
     """Rows whose area could not be read on their source."""
+    if not any(estate.unreadable.values()):
+        return np.zeros(len(view), bool)
     blind = pa.array([f"{source} {area}" for source, areas in estate.unreadable.items() for area in areas], pa.string())
     pairs = pc.binary_join_element_wise(view.column("source"), view.column("area"), " ")
     return np.asarray(pc.is_in(pairs, blind))
@@ -167,6 +167,8 @@ class _Former:
     """The attributes of the positions that movers have left."""
 
     movers: Sequence[tuple[int, Move]]
+
+    names = tables.PEOPLE.names
 
     def column(self, name: str) -> pa.ChunkedArray:
         return pa.chunked_array([pa.array([move.attributes.get(name) for _, move in self.movers], pa.string())])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import string
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -13,11 +12,12 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
+from pandas.util import hash_array
 
 from reconciler import tables
 from reconciler.errors import PluginError
 from reconciler.model import SEVERITIES, AccountRef, EntitlementRef, Finding, PersonRef, instant_text
-from reconciler.policy import Facts
+from reconciler.policy import Facts, Policy
 from reconciler.view import View
 
 Ids = npt.NDArray[np.uint64]
@@ -31,11 +31,13 @@ _WHO = {
     "entitlement": ("entitlement_id", "entitlement_name", "entitlement_kind"),
 }
 _ACTIVE = ("new", "open", "reopened")
+_HASH_KEY = "identity-finding"  # 16 bytes; another key would give every finding another id
 
 
 @dataclass(frozen=True)
 class Part:
-    """The findings of one policy: `table` has id (uint64), state, first_seen, last_seen, source, area, who, evidence and words."""
+    """The findings of one policy: `table` has id (uint64), state, first_seen, last_seen, source, area, who, evidence, and
+    under `words` what the sentence needs beside these."""
 
     policy: str
     severity: str
@@ -67,12 +69,13 @@ class Part:
         account = AccountRef(row["source"], *about["account"]) if "account" in about else None
         held = about.get("entitlement", [None])
         entitlement = EntitlementRef(row["source"], *held) if held[0] else None
-        name = id_text(row["id"])
+        name, evidence = id_text(row["id"]), row.get("evidence") or {}
         waiver = waivers.get(name) if row["state"] in _ACTIVE else None
         due = row["first_seen"] + DUE_AFTER[self.severity] if self.severity in DUE_AFTER else None
         return Finding(
             name, self.policy, self.severity, "waived" if waiver else row["state"], person, account, entitlement, row["source"],
-            _Sentence().vformat(self.says, (), row["words"]), _json_ready(row["evidence"]), row["first_seen"], row["last_seen"],
+            _Sentence().vformat(self.says, (), {**row, **evidence, **(row.get("words") or {})}), _json_ready(evidence),
+            row["first_seen"], row["last_seen"],
             due, waiver, self.remedies,
         )  # fmt: skip
 
@@ -118,37 +121,68 @@ def id_number(text: str) -> int:
     return int(text.removeprefix("f-"), 16)
 
 
-def identities(policy: str, view: View, rows: npt.NDArray[np.int64]) -> Ids:
-    """The ids of some rows: a hash of the policy and the subject's immutable ids, and of nothing else."""
-    parts = [view.pick(name, rows) for name in view.subject]
-    texts = pc.binary_join_element_wise(policy, *parts, "\x1f").cast(pa.binary()).to_pylist()
-    digests = b"".join([hashlib.blake2b(text, digest_size=8).digest() for text in texts])
-    ids = np.frombuffer(digests, ">u8").astype(np.uint64)
+def identities(policy: str, subject: Sequence[pa.Array]) -> Ids:
+    """The ids of findings: a hash of the policy and the subject's immutable ids, and of nothing else.
+
+    The hash is SipHash-2-4 under a published key: 64 bits that nobody can make collide without trying two to the 32 subjects,
+    and the same on every machine. Raises PluginError when two findings are about the same subject.
+    """
+    texts = pc.binary_join_element_wise(policy, *subject, "\x1f").to_numpy(zero_copy_only=False)
+    ids: Ids = hash_array(texts, hash_key=_HASH_KEY, categorize=False)
     if len(np.unique(ids)) != len(ids):
-        raise PluginError(f"policy {policy}: two findings about the same subject on the table {view.name}")
+        raise PluginError(f"policy {policy}: two findings about the same subject ({' and '.join(_twice(texts, ids))})")
     return ids
 
 
-def found(policy: Any, severity: str, view: View, rows: npt.NDArray[np.int64], facts: Facts | None) -> Part:
-    """The findings of one policy's answer, not labelled yet."""
-
-    def take(name: str) -> pa.Array:
-        return view.pick(name, rows)
-
-    columns: dict[str, Any] = {"id": pa.array(identities(policy.id, view, rows)), "source": take("source")}
-    columns["area"] = take("area") if "area" in view.computed else pa.nulls(len(rows), pa.string())
-    for names in _WHO.values():
-        columns |= {name: take(name) for name in names if view.has(names[0])}
-    evidence = {name: take(name) for name in policy.evidence} | dict(facts(rows) if facts else {})
-    words = {name: take(name) for _, name, _, _ in string.Formatter().parse(policy.says) if name}
-    columns |= {"evidence": _struct(evidence, len(rows)), "words": _struct(words, len(rows))}
-    return Part(policy.id, severity, policy.says, policy.remedies, pa.table(columns))
+def _twice(texts: npt.NDArray[np.object_], ids: Ids) -> list[str]:
+    """Two subjects with one id."""
+    order = np.argsort(ids, kind="stable")
+    first = int(np.flatnonzero(np.diff(ids[order]) == 0)[0])
+    return [str(texts[order[at]]).replace("\x1f", " ") for at in (first, first + 1)]
 
 
-def _struct(columns: Mapping[str, Any], length: int) -> pa.Array:
-    return (
-        pa.StructArray.from_arrays(list(columns.values()), list(columns)) if columns else pa.array([{}] * length, pa.struct([]))
-    )
+@dataclass(frozen=True)
+class Hit:
+    """The rows of a table for which a policy's answer is yes, and the policy's own facts about them."""
+
+    policy: Policy
+    severity: str
+    rows: npt.NDArray[np.int64]
+    facts: Facts | None = None
+
+    def told(self, view: View) -> dict[str, list[str]]:
+        """The columns its findings tell, by where they stand; what a sentence needs and another place has is not told twice."""
+        who = [name for names in _WHO.values() if view.has(names[0]) for name in names]
+        area = ["area"] if view.has("area") else []
+        spoken = [name for _, name, _, _ in string.Formatter().parse(self.policy.says) if name]
+        words = dict.fromkeys(name for name in spoken if name not in (*who, *self.policy.evidence, "source"))
+        return {"": ["source", *area, *who], "evidence": list(self.policy.evidence), "words": list(words)}
+
+
+def found(view: View, hits: Sequence[Hit]) -> list[Part]:
+    """The findings of every policy put to one table, not labelled yet; each column is picked once for all of them."""
+    wanted: dict[str, list[Hit]] = {}
+    for hit in hits:
+        for name in {*view.subject, *(name for names in hit.told(view).values() for name in names)}:
+            wanted.setdefault(name, []).append(hit)
+    picked: dict[tuple[str, str], pa.Array] = {}
+    for name, asking in sorted(wanted.items()):
+        values, begin = view.pick(name, np.concatenate([hit.rows for hit in asking])), 0
+        for hit in asking:
+            picked[hit.policy.id, name] = values.slice(begin, len(hit.rows))
+            begin += len(hit.rows)
+    return [_part(view, hit, {name: values for (policy, name), values in picked.items() if policy == hit.policy.id}) for hit in hits]
+
+
+def _part(view: View, hit: Hit, picked: Mapping[str, pa.Array]) -> Part:
+    told = {place: {name: picked[name] for name in names} for place, names in hit.told(view).items()}
+    ids = identities(hit.policy.id, [picked[name] for name in view.subject])
+    columns: dict[str, Any] = {"id": pa.array(ids), "area": pa.nulls(len(ids), pa.string()), **told[""]}
+    evidence = {**told["evidence"], **(hit.facts(hit.rows) if hit.facts else {})}
+    for name, fields in (("evidence", evidence), ("words", told["words"])):
+        if fields:
+            columns[name] = pa.StructArray.from_arrays(list(fields.values()), list(fields))
+    return Part(hit.policy.id, hit.severity, hit.policy.says, hit.policy.remedies, pa.table(columns))
 
 
 def labelled(part: Part, state: pa.Array, first_seen: pa.Array, last_seen: pa.Array) -> Part:

@@ -43,14 +43,14 @@ class Matches:
 
     @property
     def outcomes(self) -> pa.Array:
-        """The outcome of every account, in words."""
-        return pa.DictionaryArray.from_arrays(pa.array(self.outcome), pa.array(OUTCOMES)).cast(pa.string())
+        """The outcome of every account, words as codes."""
+        return pa.DictionaryArray.from_arrays(pa.array(self.outcome), pa.array(OUTCOMES))
 
     @property
     def matched_by(self) -> pa.Array:
-        """The deciding key of every account, in words; null where none decided."""
+        """The deciding key of every account, words as codes; null where none decided."""
         words = pa.array((*self.keys, LINK))
-        return pa.DictionaryArray.from_arrays(pa.array(self.by, mask=self.by < 0), words).cast(pa.string())
+        return pa.DictionaryArray.from_arrays(pa.array(self.by, mask=self.by < 0), words)
 
 
 def claimants(matches: Matches) -> tuple[Ints, Ints]:

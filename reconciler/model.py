@@ -80,6 +80,17 @@ class Finding:
 
 
 @dataclass(frozen=True)
+class Change:
+    """A finding's state became another tonight."""
+
+    finding: str
+    state: str
+    policy: str
+    source: str
+    first_seen: datetime
+
+
+@dataclass(frozen=True)
 class SourceReport:
     """What a source gave tonight; `read = accepted + quarantined + rejected` always."""
 

@@ -8,7 +8,8 @@ from __future__ import annotations
 import importlib
 import pkgutil
 from difflib import get_close_matches
-from importlib.metadata import entry_points
+from functools import cache
+from importlib.metadata import EntryPoint, entry_points
 from types import ModuleType
 
 from reconciler.errors import PluginError, UsageError
@@ -22,10 +23,16 @@ def names(kind: str) -> dict[str, str]:
     folder = _FOLDERS.get(kind, kind)
     package = importlib.import_module(folder)
     found = {m.name: f"{folder}.{m.name}" for m in pkgutil.iter_modules(package.__path__) if not m.name.startswith("_")}
-    for point in entry_points(group=f"reconciler.{kind}"):
+    for point in _points(f"reconciler.{kind}"):
         if found.setdefault(point.name, point.value) != point.value:
             raise PluginError(f"two {kind} are called {point.name}: {found[point.name]} and {point.value}; uninstall one")
     return dict(sorted(found.items()))
+
+
+@cache
+def _points(group: str) -> tuple[EntryPoint, ...]:
+    """What other packages offer: it takes reading the metadata of all of them, and does not change while we run."""
+    return tuple(entry_points(group=group))
 
 
 def load(kind: str, name: str) -> ModuleType:

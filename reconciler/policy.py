@@ -53,6 +53,8 @@ class Rows(Protocol):
 
     def pick(self, name: str, rows: npt.NDArray[np.int64]) -> pa.Array: ...
 
+    def unequal(self, left: str, right: str) -> pa.Array: ...
+
 
 @dataclass(frozen=True)
 class Told:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from functools import cached_property
 
 import numpy as np
@@ -19,7 +19,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from reconciler import tables
-from reconciler.clock import end_of_day, start_of_day
+from reconciler.clock import starts_of_days
 from reconciler.snapshots import Snapshot
 
 Ints = npt.NDArray[np.int64]
@@ -38,18 +38,21 @@ class Roster:
     now: datetime
     zone: str
     defects: tuple[Mapping[str, object], ...] = ()
+    _told: dict[str, pa.ChunkedArray] = field(default_factory=dict)
     _read: dict[str, pa.ChunkedArray] = field(default_factory=dict)
 
     # --- employments ------------------------------------------------------------------------------------------
 
     def employments(self, name: str) -> pa.ChunkedArray:
-        """One column over every employment of every roster."""
-        kind = tables.PEOPLE.schema().field(name).type
-        return pa.chunked_array([c for s in self.snapshots for c in s.column("people", name).chunks], kind)
+        """One column over every employment of every roster, repeating texts as codes."""
+        if name not in self._told:
+            chunks = [chunk for snapshot in self.snapshots for chunk in snapshot.column("people", name).chunks]
+            self._told[name] = pa.chunked_array([tables.whole(pa.chunked_array(chunks, tables.PEOPLE.column(name).held))])
+        return self._told[name]
 
     @cached_property
     def _encoded(self) -> pa.DictionaryArray:
-        return self.employments("person_id").combine_chunks().dictionary_encode()
+        return tables.whole(self.employments("person_id")).dictionary_encode()
 
     @cached_property
     def person_of(self) -> Ints:
@@ -64,30 +67,33 @@ class Roster:
 
     @cached_property
     def _zones(self) -> pa.DictionaryArray:
-        return pc.fill_null(self.employments("timezone").combine_chunks(), self.zone).dictionary_encode()
+        return pc.fill_null(tables.plain(tables.whole(self.employments("timezone"))), self.zone).dictionary_encode()
 
-    def _instants(self, days: pa.Array, edge: Callable[[date, str], datetime]) -> Ints:
-        """Calendar days as instants in each employment's zone; computed once per distinct (zone, day)."""
-        numbers = np.asarray(pc.fill_null(days.cast(pa.int32()), 0), np.int64) & 0xFFFFFFFF
-        pairs, back = np.unique(np.asarray(self._zones.indices, np.int64) << 32 | numbers, return_inverse=True)
-        zones = self._zones.dictionary.to_pylist()
-        known = [_micros(edge, int(pair & 0xFFFFFFFF), zones[pair >> 32]) for pair in pairs]
-        return np.where(np.asarray(days.is_null()), _NEVER, np.array(known, np.int64)[back])
+    def _instants(self, days: pa.Array, later: int = 0) -> Ints:
+        """When calendar days begin in each employment's zone, or days that many `later`; computed once per distinct (zone, day)."""
+        numbers, zones = np.asarray(pc.fill_null(days.cast(pa.int32()), 0), np.int64), np.asarray(self._zones.indices)
+        begins = np.full(len(numbers), _NEVER, np.int64)
+        for code, zone in enumerate(self._zones.dictionary.to_pylist()):
+            here = np.flatnonzero((zones == code) & np.asarray(days.is_valid()))
+            distinct, back = np.unique(numbers[here] + later, return_inverse=True)
+            known = [_NEVER if begin is None else begin for begin in starts_of_days(distinct.tolist(), zone)]
+            begins[here] = np.array(known, np.int64)[back]
+        return begins
 
     @cached_property
     def _ends(self) -> Ints:
-        last_day, end_date = self.employments("last_day").combine_chunks(), self.employments("end_date").combine_chunks()
-        contractor = pc.equal(pc.utf8_lower(pc.fill_null(self.employments("worker_type").combine_chunks(), "")), "contractor")
+        last_day, end_date = tables.whole(self.employments("last_day")), tables.whole(self.employments("end_date"))
+        contractor = pc.equal(pc.utf8_lower(pc.fill_null(tables.plain(tables.whole(self.employments("worker_type"))), "")), "contractor")
         open_contract = pc.and_(contractor, pc.invert(self._has_status("left")))
         spoken = pc.if_else(open_contract, pa.scalar(None, pa.date32()), end_date)
-        return self._instants(pc.coalesce(last_day, spoken), end_of_day)
+        return self._instants(pc.coalesce(last_day, spoken), 1)
 
     @cached_property
     def _starts(self) -> Ints:
-        return self._instants(self.employments("start_date").combine_chunks(), start_of_day)
+        return self._instants(tables.whole(self.employments("start_date")))
 
     def _has_status(self, word: str) -> pa.Array:
-        return pc.fill_null(pc.equal(self.employments("status").combine_chunks(), word), False)
+        return pc.fill_null(pc.equal(tables.whole(self.employments("status")), word), False)
 
     # --- people -----------------------------------------------------------------------------------------------
 
@@ -105,7 +111,7 @@ class Roster:
     @cached_property
     def _primary(self) -> Ints:
         """The employment that speaks for each person: counting, of the liveliest status, the latest begun."""
-        rank = np.asarray(pc.index_in(self.employments("status").combine_chunks(), pa.array(_RANK)), np.int64)
+        rank = np.asarray(pc.index_in(tables.whole(self.employments("status")), pa.array(_RANK)), np.int64)
         over = (self._ends != _NEVER) & (self._ends <= _micros_of(self.now))
         order = np.lexsort((-self._starts, rank, over, ~self._counting, self.person_of))
         first = np.ones(len(order), bool)
@@ -143,7 +149,7 @@ class Roster:
     def withheld(self) -> Flags:
         """People of whom a row is quarantined: nothing may be concluded about them tonight."""
         ids = pa.array({d["employee_id"] for d in self.defects if d.get("employee_id")}, pa.string())
-        return self._any(np.asarray(pc.is_in(self.employments("employee_id").combine_chunks(), ids)))
+        return self._any(np.asarray(pc.is_in(tables.whole(self.employments("employee_id")), ids)))
 
     def column(self, name: str) -> pa.ChunkedArray:
         """One column per person: a computed one, or the one its primary employment gives. KeyError for others."""
@@ -154,16 +160,8 @@ class Roster:
         return self._read[name]
 
     @property
-    def columns(self) -> tuple[str, ...]:
-        return (*tables.PEOPLE.names, *_COMPUTED)
-
-
-def _micros(edge: Callable[[date, str], datetime], day: int, zone: str) -> int:
-    day -= (day & 0x80000000) << 1  # days before 1970 are negative
-    try:
-        return _micros_of(edge(date(1970, 1, 1) + timedelta(days=day), zone))
-    except OverflowError:  # 31 December 9999: no end that anybody means
-        return _NEVER
+    def names(self) -> tuple[str, ...]:
+        return NAMES
 
 
 def _micros_of(instant: datetime) -> int:
@@ -176,15 +174,15 @@ def _instants(numbers: Ints) -> pa.Array:
 
 def _status(roster: Roster) -> pa.Array:
     """The status by dates: left once access has ended, active from the first day on; else HR's word."""
-    word = roster.column("hr_status").combine_chunks()
+    word = tables.plain(tables.whole(roster.column("hr_status")))
     begun = pa.array(roster.begun)
     told_too_early = pc.or_(pc.and_(pc.equal(word, "prehire"), begun), pc.equal(word, "left"))
-    return pc.if_else(pa.array(roster.left), "left", pc.if_else(told_too_early, "active", word))
+    return pc.if_else(pa.array(roster.left), "left", pc.if_else(told_too_early, "active", word)).dictionary_encode()
 
 
 def _name(roster: Roster) -> pa.Array:
-    given = pc.coalesce(roster.column("preferred_name"), roster.column("given_name"))
-    full = pc.binary_join_element_wise(given, roster.column("family_name"), " ", null_handling="skip")
+    preferred, given, family = (tables.plain(roster.column(n)) for n in ("preferred_name", "given_name", "family_name"))
+    full = pc.binary_join_element_wise(pc.coalesce(preferred, given), family, " ", null_handling="skip")
     full = pc.if_else(pc.equal(full, ""), None, full)
     return pc.coalesce(roster.column("display_name"), full)
 
@@ -205,6 +203,9 @@ _COMPUTED: Mapping[str, Callable[[Roster], pa.Array]] = {
     "starts": lambda r: _instants(r._starts[r._primary]),
     "last_day": lambda r: pc.coalesce(*(r.employments(n).take(pa.array(r._primary)) for n in ("last_day", "end_date"))),
 }
+
+
+NAMES = (*tables.PEOPLE.names, *_COMPUTED)
 
 
 def normal(texts: pa.ChunkedArray) -> pa.ChunkedArray:

@@ -17,7 +17,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -26,13 +26,16 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from reconciler import tables
-from reconciler.connector import Incomplete, Page
-from reconciler.errors import Stale
+from reconciler.errors import Incomplete, Stale
+
+if TYPE_CHECKING:  # pydantic stands behind it, and a night from stored snapshots needs none
+    from reconciler.connector import Page
 
 Codes = npt.NDArray[np.int64]
 
 VIA_BITS, ACCOUNT_SHIFT = 3, 32
 VIA_CODE = {word: code for code, word in enumerate(tables.VIA)}
+_WORDS_BYTES = 16 << 20  # so that the words of a repeating column stay in one dictionary
 _ID_COLUMN = {"people": "person_id", "accounts": "account_id", "entitlements": "entitlement_id"}
 
 
@@ -191,15 +194,17 @@ class Snapshot:
         return int(pc.count_distinct(self.column("people", "person_id")).as_py())
 
     def column(self, table: str, name: str) -> pa.ChunkedArray:
-        """One column of a table, in code order; nulls throughout where the source has no such table."""
-        stable = table if name == "code" or not _volatile(table, name) else f"{table}_volatile"
-        if stable not in self.manifest["tables"]:
-            return pa.chunked_array([], tables.TABLES[table].schema().field(name).type if name != "code" else pa.int32())
-        return self.table(stable, [name])[name]
+        """One column of a table, in code order, repeating texts as codes; without rows where the source has no such table."""
+        column = tables.Column("code", pa.int32()) if name == "code" else tables.TABLES[table].column(name)
+        stored = f"{table}_volatile" if column.volatile else table
+        if stored not in self.manifest["tables"]:
+            return pa.chunked_array([], column.held)
+        return self.table(stored, [name])[name]
 
     def table(self, table: str, columns: Sequence[str] | None = None) -> pa.Table:
         """Rows of a stored table; raises Stale when a stored file is missing or was cut."""
-        return read_table(_object(self.folder, self.manifest["tables"][table]["sha256"], "parquet"), columns)
+        coded = [column.name for column in _columns(table) if column.held == tables.CODED]
+        return read_table(_object(self.folder, self.manifest["tables"][table]["sha256"], "parquet"), columns, coded)
 
     @cached_property
     def edges(self) -> Codes:
@@ -219,10 +224,11 @@ class Snapshot:
         return _positions(self.column("accounts", "code"))
 
 
-def read_table(path: Path, columns: Sequence[str] | None = None) -> pa.Table:
-    """A stored Parquet object, or some of its columns; raises Stale when the file is missing or was cut."""
+def read_table(path: Path, columns: Sequence[str] | None = None, coded: Sequence[str] = ()) -> pa.Table:
+    """A stored Parquet object, or some of its columns, `coded` ones as codes; raises Stale when the file is missing or was cut."""
     try:
-        return pq.read_table(path, columns=None if columns is None else list(columns), memory_map=True, partitioning=None)
+        with pq.ParquetFile(path, memory_map=True, read_dictionary=list(coded)) as file:
+            return file.read(None if columns is None else list(columns))
     except (OSError, pa.ArrowInvalid) as problem:
         raise Stale(
             f"{path} cannot be read: {problem}; was the state folder moved? `reconciler run` reads the source again"
@@ -237,11 +243,15 @@ def _positions(codes: pa.ChunkedArray) -> npt.NDArray[np.int32]:
 
 
 def empty_table(name: str) -> pa.Table:
-    return pa.schema([("code", pa.int32()), *tables.TABLES[name].schema()]).empty_table()
+    return pa.schema([("code", pa.int32()), *((c.name, c.held) for c in tables.TABLES[name].columns)]).empty_table()
+
+
+def _columns(table: str) -> tuple[tables.Column, ...]:
+    return tables.TABLES[table].columns if table in tables.TABLES and table != "grants" else ()
 
 
 def _volatile(table: str, name: str) -> bool:
-    return any(column.name == name and column.volatile for column in tables.TABLES[table].columns)
+    return any(column.name == name and column.volatile for column in _columns(table))
 
 
 @dataclass(frozen=True)
@@ -266,7 +276,7 @@ class Archive:
         fill: dict[str, dict[str, float]] = {}
         for name, table in draft.tables().items():
             for part, columns in _parts(name, table):
-                stored[part] = {"rows": table.num_rows, "sha256": self.put_table(columns)}
+                stored[part] = {"rows": table.num_rows, "sha256": self.put_table(columns, _unlike(name))}
             fill[name] = {
                 c: round(1 - table[c].null_count / max(1, table.num_rows), 6) for c in table.column_names if c != "code"
             }
@@ -299,14 +309,14 @@ class Archive:
         """A stored table by its hash; raises Stale when it is missing or cut."""
         return read_table(_object(self.folder, sha256, "parquet"))
 
-    def put_table(self, table: pa.Table) -> str:
-        """Store a table as Parquet; returns its SHA-256."""
+    def put_table(self, table: pa.Table, unlike: Sequence[str] = ()) -> str:
+        """Store a table as Parquet, columns whose values are all `unlike` without a dictionary; returns its SHA-256."""
         sink = io.BytesIO()
         edges = "edge" in table.column_names
         pq.write_table(
-            table, sink, compression="zstd", use_dictionary=[c for c in table.column_names if c not in ("edge", "code")],
+            table, sink, compression="zstd", use_dictionary=[c for c in table.column_names if c not in ("edge", "code", *unlike)],
             column_encoding={c: "DELTA_BINARY_PACKED" for c in ("edge", "code") if c in table.column_names},
-            write_statistics=edges,
+            write_statistics=edges, dictionary_pagesize_limit=_WORDS_BYTES,
         )  # fmt: skip
         return self._store(sink.getbuffer(), "parquet")
 
@@ -318,9 +328,14 @@ class Archive:
         return sha256
 
 
+def _unlike(table: str) -> list[str]:
+    """Columns whose texts do not repeat."""
+    return [column.name for column in _columns(table) if column.held == pa.string()]
+
+
 def _parts(name: str, table: pa.Table) -> Iterator[tuple[str, pa.Table]]:
     """A table as it is stored: its stable columns, and apart from them its volatile ones."""
-    volatile = [c for c in table.column_names if name in tables.TABLES and _volatile(name, c)]
+    volatile = [c for c in table.column_names if _volatile(name, c)]
     yield name, table.drop_columns(volatile) if volatile else table
     if volatile:
         yield f"{name}_volatile", table.select(["code", *volatile])

@@ -14,24 +14,13 @@ import sqlalchemy as sa
 
 from reconciler.errors import UsageError
 from reconciler.estate import Move
-from reconciler.model import NotAssessed, RunRecord, SourceReport
+from reconciler.model import Change, NotAssessed, RunRecord, SourceReport
 from reconciler.store_database import connect
 from reconciler.store_decisions import Decisions
 from reconciler.store_tables import FINDING_EVENTS, MOVES, RUNS, SNAPSHOTS, instant, stamp
 from reconciler.store_upkeep import Upkeep
 
 _CHUNK = 30_000  # values in one IN (...): below the limits of SQLite (32,766) and PostgreSQL (65,535)
-
-
-@dataclass(frozen=True)
-class Change:
-    """A finding's state became another tonight."""
-
-    finding: str
-    state: str
-    policy: str
-    source: str
-    first_seen: datetime
 
 
 @dataclass(frozen=True)

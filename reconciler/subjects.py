@@ -28,18 +28,19 @@ def accounts(estate: Estate) -> View:
 def owned_accounts(estate: Estate) -> View:
     """Accounts a person signs in with that are somebody's, or whose owner cannot be known tonight (owner columns null)."""
     rows = np.flatnonzero(estate.personal & ~estate.matches.has("nobody"))
-    return estate.of_accounts("owned_accounts", rows, {"manager_person_id": lambda view: _managers(estate, rows, view)})
+    return estate.of_accounts("owned_accounts", rows, {"manager_person_id": lambda view: _managers(estate, rows)})
 
 
-def _managers(estate: Estate, rows: Ints, view: View) -> pa.ChunkedArray:
+def _managers(estate: Estate, rows: Ints) -> pa.ChunkedArray:
     """Who manages each owner according to the source: the person who owns the manager's account."""
-    managers, sources = view.column("manager_account_id").combine_chunks(), estate.accounts.source_of[rows]
-    people = np.full(len(rows), -1, np.int64)
+    managers, sources = tables.whole(estate.accounts.column("manager_account_id")).take(pa.array(rows)), estate.accounts.source_of[rows]
+    told, people = managers.is_valid().to_numpy(zero_copy_only=False), np.full(len(rows), -1, np.int64)
     for number, snapshot in enumerate(estate.accounts.snapshots):
-        ids = snapshot.column("accounts", "account_id").combine_chunks()
-        at = np.asarray(pc.fill_null(pc.index_in(managers, ids), -1), np.int64)
-        here = (sources == number) & (at >= 0) & managers.is_valid().to_numpy(zero_copy_only=False)
-        people[here] = estate.owners[at[here] + estate.accounts.starts[number]]
+        here = np.flatnonzero((sources == number) & told)
+        if len(here):
+            ids = tables.whole(snapshot.column("accounts", "account_id"))
+            at = np.asarray(pc.fill_null(pc.index_in(managers.dictionary, ids), -1), np.int64)[np.asarray(managers.indices.take(pa.array(here)))]
+            people[here] = np.where(at < 0, -1, estate.owners[at + estate.accounts.starts[number]])
     return estate.people.column("person_id").take(pa.array(people, mask=people < 0))
 
 
@@ -91,29 +92,29 @@ def people_by_source(estate: Estate) -> View:
     owned = (
         np.asarray(pc.equal(estate.accounts.column("kind"), "person")) & estate.personal & estate.enabled & (estate.owners >= 0)
     )
-    rows = np.flatnonzero(owned)
-    keys = estate.owners[rows] << 8 | estate.accounts.source_of[rows]
-    pairs, counts = np.unique(keys, return_counts=True)
+    rows, sources = np.flatnonzero(owned), len(estate.accounts.sources)
+    keys = estate.owners[rows] * sources + estate.accounts.source_of[rows]
+    numbers = np.bincount(keys)
+    pairs = np.flatnonzero(numbers)
     computed = {
         "_now": estate.now,
-        "source": estate.source_words(pairs & 255),
-        "live_accounts": counts,
-        "logins": _logins(estate, rows, keys, pairs, pairs[counts > 1]),
+        "source": estate.source_words(pairs % max(1, sources)),
+        "live_accounts": numbers[pairs],
+        "logins": _logins(estate, rows[numbers[keys] > 1], keys[numbers[keys] > 1], pairs),
     }
-    return View("people_by_source", len(pairs), estate.sides_of_people(pairs >> 8), computed, ("person_id", "source"))
+    return View("people_by_source", len(pairs), estate.sides_of_people(pairs // max(1, sources)), computed, ("person_id", "source"))
 
 
-def _logins(estate: Estate, rows: Ints, keys: Ints, pairs: Ints, doubled: Ints) -> pa.Array:
+def _logins(estate: Estate, doubled: Ints, keys: Ints, pairs: Ints) -> pa.Array:
     """The logins of those with several accounts on a source, "jdoe, jdoe2"; null for everybody else."""
-    shared = np.isin(keys, doubled)
     texts: dict[int, list[str]] = {}
-    logins = estate.accounts.column("login").take(pa.array(rows[shared])).to_pylist()
-    for key, login in zip(keys[shared].tolist(), logins, strict=True):
+    logins = estate.accounts.column("login").take(pa.array(doubled)).to_pylist()
+    for key, login in zip(keys.tolist(), logins, strict=True):
         texts.setdefault(key, []).append(login or "?")
-    at = np.searchsorted(doubled, pairs)
-    known = np.isin(pairs, doubled)
-    words = pa.array([", ".join(sorted(texts[key])) for key in doubled.tolist()], pa.string())
-    return words.take(pa.array(at, mask=~known))
+    at = np.full(len(pairs), -1, np.int64)
+    at[np.searchsorted(pairs, np.array(list(texts), np.int64))] = np.arange(len(texts))
+    words = pa.array([", ".join(sorted(listed)) for listed in texts.values()], pa.string())
+    return words.take(pa.array(at, mask=at < 0))
 
 
 def leaver_holdings(estate: Estate) -> View:
@@ -139,7 +140,7 @@ def holdings(estate: Estate, name: str, parts: Sequence[tuple[str, Ints]], compu
         tables_held.append(snapshot.entitlements)
         start += snapshot.entitlements.num_rows
     entitlements = Side(_Entitlements(pa.concat_tables(tables_held)), np.concatenate(held), "entitlement_")
-    words = pa.DictionaryArray.from_arrays(pa.array(np.concatenate(via).astype(np.int8)), pa.array(tables.VIA)).cast(pa.string())
+    words = pa.DictionaryArray.from_arrays(pa.array(np.concatenate(via).astype(np.int8)), pa.array(tables.VIA))
     view = estate.of_accounts(name, np.concatenate(rows), {"via": words, "area": _area, **(computed or {})}, (entitlements,))
     view.subject = ("source", "account_id", "entitlement_id")
     return view
@@ -153,6 +154,8 @@ class _Entitlements:
     """Entitlements of several sources, one after the other; `id` is their immutable id."""
 
     table: pa.Table
+
+    names = (*tables.ENTITLEMENTS.names, "id")
 
     def column(self, name: str) -> pa.ChunkedArray:
         return self.table["entitlement_id" if name == "id" else name]

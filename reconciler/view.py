@@ -6,7 +6,7 @@ A column is looked up side by side in order, so `account.enabled` is the account
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Protocol
@@ -24,7 +24,10 @@ Ints = npt.NDArray[np.int64]
 
 
 class Columns(Protocol):
-    """Anything that has named columns."""
+    """Anything that has named columns; texts that repeat may be codes."""
+
+    @property
+    def names(self) -> Collection[str]: ...
 
     def column(self, name: str) -> pa.ChunkedArray: ...
 
@@ -37,13 +40,13 @@ class Side:
     rows: Ints
     prefix: str = ""
 
-    def column(self, name: str, chosen: Ints | None = None) -> pa.ChunkedArray:
-        """The column for every row, or for the chosen ones; KeyError when this side has none of that name."""
-        if not name.startswith(self.prefix):
-            raise KeyError(name)
-        found = self.columns.column(name.removeprefix(self.prefix))
+    def has(self, name: str) -> bool:
+        return name.startswith(self.prefix) and name.removeprefix(self.prefix) in self.columns.names
+
+    def column(self, name: str, chosen: Ints | None = None) -> pa.Array:
+        """The column for every row, or for the chosen ones; repeating texts may be codes."""
         rows = self.rows if chosen is None else self.rows[chosen]
-        return found.combine_chunks().take(pa.array(rows, mask=rows < 0))
+        return tables.whole(self.columns.column(name.removeprefix(self.prefix))).take(pa.array(rows, mask=rows < 0))
 
 
 @dataclass
@@ -66,30 +69,24 @@ class View:
         return pd.Series(pd.arrays.ArrowExtensionArray(self.column(column)))
 
     def column(self, name: str) -> pa.ChunkedArray:
-        """A column as Arrow; raises PluginError naming the table when it has none of that name.
-
-        Flags, numbers and times are kept for the next question; texts, the bulk of the memory, are read again.
-        """
-        if name in self._read:
-            return self._read[name]
-        made = chunked(self._find(name, None))
-        if not pa.types.is_string(made.type) and not pa.types.is_nested(made.type):
-            self._read[name] = made
-        return made
+        """A column as Arrow, kept for the next question; raises PluginError naming the table when it has none of that name."""
+        if name not in self._read:
+            self._read[name] = chunked(tables.plain(self._find(name, None)))
+        return self._read[name]
 
     def pick(self, name: str, rows: Ints) -> pa.Array:
         """A column at some rows."""
         if name in self._read:
-            return self._read[name].take(pa.array(rows)).combine_chunks()
-        return chunked(self._find(name, rows)).combine_chunks()
+            return tables.whole(self._read[name].take(pa.array(rows)))
+        return tables.whole(chunked(tables.plain(self._find(name, rows))))
 
     def has(self, name: str) -> bool:
         """Whether the table has a column of that name."""
-        try:
-            self.pick(name, np.empty(0, np.int64))
-        except PluginError:
-            return False
-        return True
+        return name in self.computed or any(side.has(name) for side in self.sides)
+
+    def forget(self) -> None:
+        """Let go of the columns that were kept."""
+        self._read.clear()
 
     def _find(self, name: str, rows: Ints | None) -> Any:
         if name in self.computed:
@@ -97,11 +94,17 @@ class View:
             made = chunked(made(self) if callable(made) else made)
             return made if rows is None else made.take(pa.array(rows))
         for side in self.sides:
-            try:
+            if side.has(name):
                 return side.column(name, rows)
-            except KeyError:
-                continue
         raise PluginError(f"the table {self.name} has no column {name}")
+
+    def unequal(self, left: str, right: str) -> pa.Array:
+        """Whether two text columns differ, row by row; null where one of them tells nothing. Codes are compared, not texts."""
+        ours, theirs = (tables.whole(chunked(self._find(name, None))) for name in (left, right))
+        if ours.type != tables.CODED or theirs.type != tables.CODED:
+            return pc.not_equal(tables.plain(ours), tables.plain(theirs))
+        words = pc.fill_null(pc.index_in(theirs.dictionary, ours.dictionary), -1)  # theirs in our codes; a word we lack is -1
+        return pc.not_equal(ours.indices, words.take(theirs.indices))
 
     def left(self, grace: timedelta) -> pd.Series:
         """Whether the owner's access ended at least `grace` ago: by date, or undated by HR's word when no grace is asked.
@@ -122,8 +125,6 @@ class View:
 
 
 def chunked(made: Any) -> pa.ChunkedArray:
-    if isinstance(made, pa.ChunkedArray):
-        return made
-    if not isinstance(made, pa.Array):
+    if not isinstance(made, (pa.Array, pa.ChunkedArray)):
         made = pa.array(made)
     return made if isinstance(made, pa.ChunkedArray) else pa.chunked_array([made])
