@@ -1,115 +1,143 @@
-"""From Active Directory's attributes to accounts: flags, times as integers, identifiers, kinds."""
+"""From an object of Active Directory to an account: its state, what sort it is, and the names it goes by."""
 
 from __future__ import annotations
 
-import uuid
+import json
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
-Attributes = Mapping[str, list[bytes]]
+from connectors._ad_values import Attributes, filetime, guid, instant, number, parent, relative_id, sid, text, texts, true
+from reconciler.connector import Incomplete
+from reconciler.tables import ACCOUNTS
 
-# FILETIME: 100 ns since 1601-01-01; in microseconds since 1970 it is ticks // 10 less this.
-_EPOCH = 11_644_473_600_000_000
-_LAST = 253_402_300_799_999_999  # the end of the year 9999, in microseconds since 1970
-DISABLED = 0x2
+ATTRIBUTES = (
+    "objectGUID", "objectSid", "objectClass", "sAMAccountName", "cn", "userPrincipalName", "mail", "proxyAddresses",
+    "givenName", "sn", "displayName", "department", "title", "company", "physicalDeliveryOfficeName", "l", "manager",
+    "userAccountControl", "accountExpires", "lockoutTime", "whenCreated", "lastLogonTimestamp", "pwdLastSet", "primaryGroupID",
+    "servicePrincipalName", "msExchRecipientTypeDetails", "mS-DS-ConsistencyGuid", "isCriticalSystemObject",
+)  # fmt: skip
+CLASSES = frozenset(
+    {"user", "contact", "computer", "inetorgperson", "msds-groupmanagedserviceaccount", "msds-managedserviceaccount"}
+)
 
-# Groups whose members are administrators, by the last part of their SID (Microsoft, "Protected Accounts and Groups").
-PRIVILEGED_RIDS = frozenset({512, 516, 518, 519, 520, 526, 527, 544, 548, 549, 550, 551})
-_MAILBOX_KINDS = {"4": "shared", "16": "room", "32": "room"}
-
-
-def text(entry: Attributes, name: str) -> str | None:
-    """The first value as text; None when there is none or it is empty."""
-    values = entry.get(name)
-    return values[0].decode("utf-8", "replace") or None if values else None
-
-
-def number(entry: Attributes, name: str) -> int | None:
-    values = entry.get(name)
-    return int(values[0]) if values else None
+# Bits of userAccountControl (MS-ADTS 2.2.16).
+DISABLED, TRUSTED_DOMAIN = 0x2, 0x800
+_MANAGED = {"msds-groupmanagedserviceaccount", "msds-managedserviceaccount"}
+_MAILBOXES = {4: "shared", 16: "room", 32: "room"}  # msExchRecipientTypeDetails: shared, room, equipment
 
 
-def guid(raw: bytes) -> str:
-    return str(uuid.UUID(bytes_le=raw))
+@dataclass(frozen=True)
+class Reckoning:
+    """What an account's state depends on besides itself; microseconds since 1970, and microseconds."""
+
+    now: int
+    lockout: int | None = None  # how long a lock lasts; None for ever
 
 
-def sid(raw: bytes) -> str:
-    """A security identifier as S-1-5-21-…"""
-    parts = [int.from_bytes(raw[8 + 4 * n : 12 + 4 * n], "little") for n in range(raw[1])]
-    return "-".join(map(str, ("S", raw[0], int.from_bytes(raw[2:8]), *parts)))
+@dataclass
+class Accounts:
+    """Every account read so far, as columns; rows are numbered as they come."""
+
+    reckoning: Reckoning
+    employee_id: str = "employeeID"
+    extra: Mapping[str, str] = field(default_factory=dict)
+    columns: dict[str, list[Any]] = field(default_factory=lambda: {name: [] for name in ACCOUNTS.names})
+    row_of: dict[str, int] = field(default_factory=dict)  # DN in lower case -> row
+    primary: list[int] = field(default_factory=list)  # RID of the primary group, 0 where there is none
+    managers: list[str | None] = field(default_factory=list)  # DNs in lower case
+    _seen: set[str] = field(default_factory=set)
+
+    def __len__(self) -> int:
+        return len(self.primary)
+
+    def take(self, dn: str, entry: Attributes) -> None:
+        """Add one object. Raises Incomplete when its identity may not be read, or when it comes twice."""
+        row = account(dn, entry, self.reckoning) | {"employee_id": text(entry, self.employee_id), "extra": self._kept(entry)}
+        if row["account_id"] in self._seen:
+            raise Incomplete(f"{dn} came twice: it moved while the directory was read, or the server repeated a page")
+        self._seen.add(row["account_id"])
+        for name, column in self.columns.items():
+            column.append(row.get(name))
+        self.row_of[dn.lower()] = len(self.primary)
+        self.primary.append(number(entry, "primaryGroupID") or 0)
+        manager = text(entry, "manager")
+        self.managers.append(manager.lower() if manager else None)
+
+    def take_deleted(self, dn: str, entry: Attributes) -> None:
+        """Add a tombstone: an account that was, in the container where it was last."""
+        self.take(dn, {name: values for name, values in entry.items() if name not in ("primaryGroupID", "manager")})
+        for name, value in (("enabled", False), ("state_reason", "deleted"), ("container", text(entry, "lastKnownParent"))):
+            self.columns[name][-1] = value
+
+    def _kept(self, entry: Attributes) -> str | None:
+        kept = {name: value for name, attribute in self.extra.items() if (value := text(entry, attribute)) is not None}
+        return json.dumps(kept, ensure_ascii=False) if kept else None
 
 
-def filetime(ticks: int | None) -> int | None:
-    """Microseconds since 1970; None for the many ways of "never": 0, -1, the largest numbers, anything beyond 9999."""
-    if ticks is None or ticks <= 0:
-        return None
-    made = ticks // 10 - _EPOCH
-    return made if made <= _LAST else None
-
-
-def generalised(entry: Attributes, name: str) -> int | None:
-    """20261122020500.0Z as microseconds since 1970."""
-    from datetime import UTC, datetime
-
-    value = text(entry, name)
-    if value is None:
-        return None
-    return int(datetime.strptime(value[:14], "%Y%m%d%H%M%S").replace(tzinfo=UTC).timestamp()) * 1_000_000
-
-
-def kind(entry: Attributes, security_id: str | None) -> str:
-    """What sort of account it is, by its class chain, its SID and its mailbox type."""
-    classes = {value.decode("ascii", "replace").lower() for value in entry.get("objectClass", ())}
-    if "contact" in classes:
-        return "contact"
-    if classes & {"msds-groupmanagedserviceaccount", "msds-managedserviceaccount"}:
-        return "service"
-    if "computer" in classes:
-        return "computer"
-    relative = int(security_id.rpartition("-")[2]) if security_id else 0
-    if (text(entry, "isCriticalSystemObject") or "").upper() == "TRUE" or 0 < relative < 1000:
-        return "builtin"
-    mailbox = _MAILBOX_KINDS.get(text(entry, "msExchRecipientTypeDetails") or "")
-    return mailbox or ("service" if entry.get("servicePrincipalName") else "person")
-
-
-def account(entry: Attributes, dn: str, now: int) -> dict[str, Any]:
-    """One account's row; `now` is microseconds since 1970, against which expiry is judged."""
+def account(dn: str, entry: Attributes, reckoning: Reckoning) -> dict[str, Any]:
+    """One object as a row of accounts. Raises Incomplete when its objectGUID may not be read."""
+    if not entry.get("objectGUID"):
+        raise Incomplete(f"the objectGUID of {dn} may not be read; grant the reader Read All Properties")
     security_id = sid(entry["objectSid"][0]) if entry.get("objectSid") else None
-    expires, (enabled, reason) = filetime(number(entry, "accountExpires")), (None, None)
-    flags = number(entry, "userAccountControl")
-    if flags is not None:
-        enabled, reason = _state(flags, expires, number(entry, "lockoutTime"), now)
-    mails = [value.decode("utf-8", "replace") for value in entry.get("proxyAddresses", ())]
+    flags, expires = number(entry, "userAccountControl"), filetime(number(entry, "accountExpires"))
+    enabled, reason = _state(flags, expires, filetime(number(entry, "lockoutTime")), reckoning)
+    account_id, email = guid(entry["objectGUID"][0]), text(entry, "mail")
     return {
-        "account_id": guid(entry["objectGUID"][0]), "login": text(entry, "sAMAccountName") or text(entry, "cn"), "sid": security_id,
-        "upn": text(entry, "userPrincipalName"), "email": text(entry, "mail"),
-        "aliases": [mail[5:].lower() for mail in mails if mail.startswith("smtp:")],
-        "employee_id": text(entry, "employeeID"), "given_name": text(entry, "givenName"), "family_name": text(entry, "sn"),
-        "display_name": text(entry, "displayName"), "department": text(entry, "department"), "job_title": text(entry, "title"),
-        "company": text(entry, "company"), "location": text(entry, "physicalDeliveryOfficeName") or text(entry, "l"),
-        "enabled": enabled, "state_reason": reason, "expires_at": expires, "created_at": generalised(entry, "whenCreated"),
+        "account_id": account_id, "login": text(entry, "sAMAccountName") or text(entry, "cn"), "sid": security_id,
+        "upn": text(entry, "userPrincipalName"), "email": email, "aliases": _aliases(entry), "anchor": _anchor(entry, account_id),
+        "given_name": text(entry, "givenName"), "family_name": text(entry, "sn"), "display_name": text(entry, "displayName"),
+        "department": text(entry, "department"), "job_title": text(entry, "title"), "company": text(entry, "company"),
+        "location": text(entry, "physicalDeliveryOfficeName") or text(entry, "l"),
+        "enabled": enabled, "state_reason": reason, "expires_at": expires, "created_at": instant(entry, "whenCreated"),
         "last_login_at": filetime(number(entry, "lastLogonTimestamp")), "password_changed_at": filetime(number(entry, "pwdLastSet")),
-        "kind": kind(entry, security_id), "container": parent(dn),
+        "kind": kind(entry, security_id, flags), "container": parent(dn),
     }  # fmt: skip
 
 
-def _state(flags: int, expires: int | None, locked: int | None, now: int) -> tuple[bool, str | None]:
-    """(enabled, reason): a disabled or expired account is off; a lock passes by itself and changes nothing."""
+def kind(entry: Attributes, security_id: str | None, flags: int | None = None) -> str:
+    """What sort of account it is, by its class chain, its SID, its flags and its mailbox type.
+
+    adminCount is not asked: it stays set when somebody is an administrator no longer, and is not set by a primary group.
+    """
+    classes = {name.lower() for name in texts(entry, "objectClass")}
+    if not classes:
+        return "unknown"
+    if "contact" in classes:
+        return "contact"
+    if classes & _MANAGED:
+        return "service"
+    if "computer" in classes:
+        return "computer"
+    if 0 < relative_id(security_id) < 1000 or true(entry, "isCriticalSystemObject") or (flags or 0) & TRUSTED_DOMAIN:
+        return "builtin"
+    mailbox = _MAILBOXES.get(number(entry, "msExchRecipientTypeDetails") or 0)
+    return mailbox or ("service" if entry.get("servicePrincipalName") else "person")
+
+
+def _state(flags: int | None, expires: int | None, locked: int | None, reckoning: Reckoning) -> tuple[bool | None, str | None]:
+    """(enabled, reason). Disabled and expired accounts are off; a lock passes by itself and leaves the account on.
+
+    A lock is not in userAccountControl, and lockoutTime stays when it has passed: it is reckoned with the domain's duration.
+    """
+    if flags is None:
+        return None, None
     if flags & DISABLED:
         return False, "disabled"
-    if expires is not None and expires <= now:
+    if expires is not None and expires <= reckoning.now:
         return False, "expired"
-    return True, "locked" if locked else None
+    if locked is not None and (reckoning.lockout is None or reckoning.now < locked + reckoning.lockout):
+        return True, "locked"
+    return True, None
 
 
-def parent(dn: str) -> str:
-    """The container of an object: its DN after the first comma that is not escaped."""
-    at = 0
-    while at < len(dn):
-        if dn[at] == "\\":
-            at += 1
-        elif dn[at] == ",":
-            return dn[at + 1 :]
-        at += 1
-    return ""
+def _aliases(entry: Attributes) -> list[str]:
+    """The further addresses, in lower case: "SMTP:" is the primary one, "smtp:" each of the others."""
+    return [address[5:].lower() for address in texts(entry, "proxyAddresses") if address.startswith("smtp:")]
+
+
+def _anchor(entry: Attributes, account_id: str) -> str | None:
+    """mS-DS-ConsistencyGuid, by which the cloud knows the account, when it is not simply its own id."""
+    raw = entry.get("mS-DS-ConsistencyGuid")
+    made = guid(raw[0]) if raw and len(raw[0]) == 16 else None
+    return None if made == account_id else made

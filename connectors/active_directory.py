@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
-import json
 import logging
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, Literal
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Literal, Self
 
-import ldap3
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from connectors._ad_accounts import PRIVILEGED_RIDS, Attributes, account, guid, number, sid, text
-from connectors._ldap import Directory, connect
+from connectors import _ad_accounts, _ad_groups
+from connectors._ad_accounts import Accounts, Reckoning
+from connectors._ad_domain import Domain, base_answers, check_attributes, domain_of, inspect
+from connectors._ad_groups import Groups, Memberships, memberships
+from connectors._ad_values import Attributes, inside, text
+from connectors._ldap import NO_RIGHT, NO_SUCH_OBJECT, PAGE_SIZE, SHOW_DELETED, Directory, Refused, Search, connect
+from connectors._ldap_bind import Login
 from reconciler.connector import (
     AccessRefused,
     Answer,
-    AsOf,
     ConnectorSettings,
     Context,
     Ended,
@@ -25,34 +29,21 @@ from reconciler.connector import (
     Need,
     Page,
     SecretRef,
-    page,
+    Unreadable,
 )  # fmt: skip
-from reconciler.tables import ACCOUNTS, ENTITLEMENTS
 
 log = logging.getLogger(__name__)
 
 NEEDS = (
     Need("List Contents and Read All Properties on each base", "accounts, groups, memberships", "the source cannot be read"),
-)
-
-USERS = "(|(&(objectCategory=person)(|(objectClass=user)(objectClass=contact)))(objectCategory=computer)(objectClass=msDS-GroupManagedServiceAccount)(objectClass=msDS-ManagedServiceAccount))"
-GROUPS = "(objectCategory=group)"
-USER_ATTRIBUTES = (
-    "objectGUID", "objectSid", "objectClass", "sAMAccountName", "cn", "userPrincipalName", "mail", "proxyAddresses", "employeeID",
-    "givenName", "sn", "displayName", "department", "title", "company", "physicalDeliveryOfficeName", "l", "manager",
-    "userAccountControl", "accountExpires", "lockoutTime", "whenCreated", "lastLogonTimestamp", "pwdLastSet", "primaryGroupID",
-    "servicePrincipalName", "msExchRecipientTypeDetails", "isCriticalSystemObject",
+    Need("Read lastLogonTimestamp", "when an account last signed in, within two weeks", "dormant accounts are not assessed", "sign_in"),
 )  # fmt: skip
-GROUP_ATTRIBUTES = (
-    "objectGUID",
-    "objectSid",
-    "sAMAccountName",
-    "cn",
-    "managedBy",
-    "member",
-    "isCriticalSystemObject",
-    "uSNChanged",
-)
+
+# objectClass=user also names computers and managed service accounts; contacts are no users.
+USERS = "(|(objectClass=user)(objectClass=contact))"
+GROUPS = "(objectCategory=group)"
+DELETED = "(&(isDeleted=TRUE)(|(objectClass=user)(objectClass=contact)))"
+ROWS = 5000  # of a page handed on
 
 
 class Writer(BaseModel):
@@ -65,159 +56,177 @@ class Writer(BaseModel):
 
 
 class Settings(ConnectorSettings):
-    """One directory; the first server that answers is kept for the whole run."""
+    """One directory; the first server that answers is kept for the whole read."""
 
     kind: Literal["active_directory"]
-    urls: tuple[str, ...]
-    bases: tuple[str, ...]
-    bind: Literal["simple"] = "simple"
-    username: str
-    password: SecretRef
+    urls: tuple[str, ...] = Field(min_length=1)
+    bases: tuple[str, ...] = Field(min_length=1)
+    bind: Literal["simple", "kerberos"] = "simple"
+    username: str = ""
+    password: SecretRef | None = None
     ca_file: FileRef | None = None
     writer: Writer | None = None
+    page_size: int = Field(PAGE_SIZE, ge=1, le=PAGE_SIZE)
+    employee_id: str = "employeeID"  # the attribute that holds HR's number
     extra: dict[str, str] = {}  # noqa: RUF012 - pydantic copies defaults
+
+    @field_validator("urls")
+    @classmethod
+    def _servers(cls, urls: tuple[str, ...]) -> tuple[str, ...]:
+        for url in urls:
+            if not url.startswith(("ldaps://", "ldap://")) or not url.partition("://")[2]:
+                raise ValueError(f"{url!r} is no LDAP server; expected ldaps://host or ldap://host")
+        return urls
+
+    @field_validator("bases")
+    @classmethod
+    def _apart(cls, bases: tuple[str, ...]) -> tuple[str, ...]:
+        for base in bases:
+            if any(inside(base, other) for other in bases if other != base) or bases.count(base) > 1:
+                raise ValueError(f"{base!r} lies inside another base, and would be read twice")
+        return bases
+
+    @model_validator(mode="after")
+    def _identified(self) -> Self:
+        if self.bind == "simple" and not (self.username and self.password):
+            raise ValueError('bind = "simple" needs username and password')
+        return self
 
 
 def read(settings: Settings, context: Context) -> Iterator[Answer]:
-    """Accounts, groups and memberships below every base. Raises Incomplete or AccessRefused; never gives a part."""
-    directory = _first(settings, context)
+    """Accounts, groups and memberships below every base. Raises Incomplete or AccessRefused; never gives a part.
+
+    A read that breaks is begun once more from the start, on a fresh connection, with the next server first.
+    """
+    password = settings.password.reveal() if settings.password else ""
+    login = Login(settings.username, password, settings.bind, str(settings.ca_file) if settings.ca_file else None)
+    deadline = time.monotonic() + context.deadline_seconds
+    directory = _reach(settings.urls, login, deadline, settings.page_size)
     try:
-        root = directory.one("", ["defaultNamingContext", "currentTime"])
-        domain = directory.one(text(root, "defaultNamingContext") or settings.bases[0], ["objectSid"])
-        if not domain.get("objectSid"):
-            raise Incomplete(f"{directory.url}: the domain's SID may not be read; grant the reader Read on the domain object")
-        yield Identity(sid(domain["objectSid"][0]))
-        yield AsOf(context.now)
-        yield from _Reading(settings, context, directory, sid(domain["objectSid"][0])).answers()
-    finally:
-        directory.close()
-
-
-def _first(settings: Settings, context: Context) -> Directory:
-    """The first server that can be reached. A refused bind ends it: the next server would refuse the same secret."""
-    password, tried = settings.password.reveal(), []
-    for url in settings.urls:
+        whole = _whole(directory, settings, context)
+    except Incomplete as first:
+        log.warning("%s; the read begins anew", first)
+        at = settings.urls.index(directory.url) + 1
         try:
-            ca_file = str(settings.ca_file) if settings.ca_file else None
-            return connect(url, settings.username, password, ca_file, context.deadline_seconds)
+            whole = _whole(
+                _reach(settings.urls[at:] + settings.urls[:at], login, deadline, settings.page_size), settings, context
+            )
+        except Incomplete as second:
+            raise Incomplete(str(second) if str(second) == str(first) else f"{second} (the first time: {first})") from None
+    yield from whole.answers()
+
+
+def _reach(urls: Sequence[str], login: Login, deadline: float, page_size: int) -> Directory:
+    """The first server that answers. A refused bind ends it: the next server would refuse the same secret."""
+    tried = []
+    for url in urls:
+        try:
+            return connect(url, login, deadline, page_size)
         except AccessRefused:
             raise
         except Incomplete as problem:
             tried.append(str(problem))
-    raise Incomplete("; ".join(tried) or "no urls are configured")
+    raise Incomplete("; ".join(tried))
 
 
+@dataclass
 class _Reading:
-    """One read of a directory: users first, then groups with their members."""
+    """One whole read, ready to be handed on."""
 
-    def __init__(self, settings: Settings, context: Context, directory: Directory, domain_sid: str) -> None:
-        self.settings, self.context, self.directory, self.domain_sid = settings, context, directory, domain_sid
-        self.accounts: dict[str, dict[str, Any]] = {}  # DN in lower case -> row
-        self.primary: dict[str, int] = {}  # account id -> RID of the primary group
-        self.managers: dict[str, str] = {}  # account id -> DN of the manager
-        self.groups: dict[str, dict[str, Any]] = {}  # DN in lower case -> row
-        self.members: dict[str, list[str]] = {}  # group id -> DNs in lower case
+    domain: Domain
+    accounts: Accounts
+    groups: Groups
+    held: Memberships
+    scopes: list[Ended]
 
     def answers(self) -> Iterator[Answer]:
-        for base in self.settings.bases:
-            yield from self._list(base, "users", USERS, [*USER_ATTRIBUTES, *self.settings.extra.values()], self._user)
-            yield from self._list(base, "groups", GROUPS, GROUP_ATTRIBUTES, self._group)
-        if not self.accounts:
-            raise Incomplete(
-                f"{self.directory.url}: no account below {', '.join(self.settings.bases)}; check `bases` and the reader's rights"
-            )
-        held = self._held()
-        self._finish(held)
-        yield page("accounts", self.accounts.values(), (*ACCOUNTS.names,), "users")
-        yield page("entitlements", self.groups.values(), ENTITLEMENTS.names, "groups")
-        yield Page("grants", held, "memberships")
-
-    def _list(self, base: str, scope: str, expression: str, attributes: Sequence[str], take: Any) -> Iterator[Answer]:
-        """Every entry of one search, counted a second time by a search that asks for nothing but names."""
-        pages = rows = 0
-        for entries in self.directory.pages(base, ldap3.SUBTREE, expression, attributes):
-            pages, rows = pages + 1, rows + len(entries)
-            for dn, entry in entries:
-                take(dn, entry)
-        again = sum(len(entries) for entries in self.directory.pages(base, ldap3.SUBTREE, expression, ["1.1"]))
-        yield Ended(f"{scope} below {base}", pages, rows, again)
-
-    def _user(self, dn: str, entry: Attributes) -> None:
-        if not entry.get("objectGUID"):
-            raise Incomplete(
-                f"{self.directory.url}: the objectGUID of {dn} may not be read; grant the reader Read All Properties"
-            )
-        now = int(self.context.now.timestamp() * 1_000_000)
-        row = account(entry, dn, now)
-        kept = {name: value for name, attribute in self.settings.extra.items() if (value := text(entry, attribute)) is not None}
-        row["extra"] = json.dumps(kept, ensure_ascii=False) if kept else None
-        self.accounts[dn.lower()] = row
-        if (rid := number(entry, "primaryGroupID")) is not None:
-            self.primary[row["account_id"]] = rid
-        if manager := text(entry, "manager"):
-            self.managers[row["account_id"]] = manager.lower()
-
-    def _group(self, dn: str, entry: Attributes) -> None:
-        security_id = sid(entry["objectSid"][0]) if entry.get("objectSid") else ""
-        group_id = guid(entry["objectGUID"][0])
-        changed = list(entry.get("uSNChanged", ()))
-        members = self.directory.all_values(dn, "member", entry, changed)
-        critical = (text(entry, "isCriticalSystemObject") or "").upper() == "TRUE"
-        self.groups[dn.lower()] = {
-            "entitlement_id": group_id, "name": text(entry, "sAMAccountName") or text(entry, "cn"), "kind": "group", "writable": not critical,
-            "owner_account_id": text(entry, "managedBy"), "sid": security_id,
-        }  # fmt: skip
-        self.members[group_id] = [member.decode("utf-8", "replace").lower() for member in members]
-
-    # --- memberships ----------------------------------------------------------------------------------------------
-
-    def _held(self) -> dict[str, list[str]]:
-        """Grants as columns: direct, through a group in the group, and the primary group that no list names."""
-        by_rid = {
-            int(g["sid"].rpartition("-")[2]): g["entitlement_id"]
-            for g in self.groups.values()
-            if g["sid"].startswith(self.domain_sid)
-        }
-        ids = {dn: row["account_id"] for dn, row in self.accounts.items()}
-        group_ids = {dn: row["entitlement_id"] for dn, row in self.groups.items()}
-        direct = {g: {ids[m] for m in members if m in ids} for g, members in self.members.items()}
-        inner = {g: {group_ids[m] for m in members if m in group_ids} for g, members in self.members.items()}
-        first = {g: set() for g in direct} | {by_rid[r]: set() for r in self.primary.values() if r in by_rid}  # type: dict[str, set[str]]
-        for account_id, rid in self.primary.items():
-            if rid in by_rid:
-                first[by_rid[rid]].add(account_id)
-        columns: dict[str, list[str]] = {"account_id": [], "entitlement_id": [], "via": []}
-        for group in direct:
-            reached = _below(group, inner)
-            nested = set().union(*(direct[g] | first.get(g, set()) for g in reached)) if reached else set()
-            for via, people in (("direct", direct[group]), ("primary", first.get(group, set())), ("nested", nested)):
-                columns["account_id"] += sorted(people)
-                columns["entitlement_id"] += [group] * len(people)
-                columns["via"] += [via] * len(people)
-        return columns
-
-    def _finish(self, held: Mapping[str, list[str]]) -> None:
-        """What is known only when all is read: managers, owners of groups, and who is privileged."""
-        ids = {dn: row["account_id"] for dn, row in self.accounts.items()}
-        powerful = {
-            g["entitlement_id"] for g in self.groups.values() if g["sid"] and int(g["sid"].rpartition("-")[2]) in PRIVILEGED_RIDS
-        }
-        admins = {a for a, g in zip(held["account_id"], held["entitlement_id"], strict=True) if g in powerful}
-        for row in self.accounts.values():
-            row["manager_account_id"] = ids.get(self.managers.get(row["account_id"], ""))
-            row["privileged"] = row["account_id"] in admins
-        for row in self.groups.values():
-            row["owner_account_id"] = ids.get((row["owner_account_id"] or "").lower())
-            row["privileged"] = row["entitlement_id"] in powerful
+        yield Identity(self.domain.sid)
+        yield from self.scopes
+        yield from _unknown_sign_ins(self.domain, self.accounts)
+        yield from _pages("accounts", self.accounts.columns, len(self.accounts), "users")
+        yield from _pages("entitlements", self.groups.columns, len(self.groups), "groups")
+        yield from _ad_groups.grants(self.held, self.accounts, self.groups)
 
 
-def _below(group: str, inner: Mapping[str, set[str]]) -> set[str]:
-    """Every group inside a group, at any depth; a circle of groups ends where it began."""
-    found: set[str] = set()
-    waiting = list(inner.get(group, ()))
-    while waiting:
-        here = waiting.pop()
-        if here not in found and here != group:
-            found.add(here)
-            waiting += inner.get(here, ())
-    return found
+def _whole(directory: Directory, settings: Settings, context: Context) -> _Reading:
+    """Everything, in order; the connection is closed when it is done or broken."""
+    try:
+        domain = domain_of(directory)
+        check_attributes(directory, domain, (settings.employee_id, *settings.extra.values()))
+        now = int(context.now.timestamp() * 1_000_000)
+        accounts, groups = Accounts(Reckoning(now, domain.lockout), settings.employee_id, settings.extra), Groups()
+        scopes = [ended for base in settings.bases for ended in _base(directory, base, accounts, groups)]
+        held = memberships(accounts, groups, domain.sid)
+        inspect(directory, held.strangers, settings.bases)
+        scopes.append(Ended("memberships", len(groups), held.links))
+        _ad_groups.finish(accounts, groups, held, domain.sid)
+        _deleted(directory, domain, settings, accounts)
+        return _Reading(domain, accounts, groups, held, scopes)
+    finally:
+        directory.close()
+
+
+def _base(directory: Directory, base: str, accounts: Accounts, groups: Groups) -> Iterator[Ended]:
+    """One base: its accounts, then its groups, then the members of groups too large for one answer."""
+    base_answers(directory, base)
+    attributes = (*_ad_accounts.ATTRIBUTES, accounts.employee_id, *accounts.extra.values())
+    users = _list(directory, Search(base, USERS, attributes), f"users below {base}", accounts.take)
+    listed: list[tuple[str, Attributes]] = []
+    found = _list(
+        directory, Search(base, GROUPS, _ad_groups.ATTRIBUTES), f"groups below {base}", lambda *entry: listed.append(entry)
+    )
+    for dn, entry in listed:
+        groups.take(dn, entry, directory.values(dn, "member", dict(entry)))
+    if not users.rows + found.rows:
+        raise Incomplete(
+            f"{directory.url}: nothing is visible below {base}; check `bases`, and grant the reader List Contents there"
+        )
+    yield from (users, found)
+
+
+def _list(directory: Directory, search: Search, scope: str, take: Callable[[str, Attributes], None]) -> Ended:
+    """Every entry of one search, of which a search of its own has counted the names; raises Incomplete when they differ."""
+    counted, pages, rows = directory.count(search), 0, 0
+    for entries in directory.pages(search):
+        pages, rows = pages + 1, rows + len(entries)
+        if rows > counted:
+            break
+        for dn, entry in entries:
+            take(dn, entry)
+    if rows != counted:
+        more = "or more " if rows > counted else ""
+        raise Incomplete(
+            f"{directory.url}: {scope}: {rows} {more}came, but a count of its own finds {counted}; nothing of it is used"
+        )
+    log.info("%s: %s: %d in %d pages", directory.url, scope, rows, pages)
+    return Ended(scope, pages, rows, counted)
+
+
+def _deleted(directory: Directory, domain: Domain, settings: Settings, accounts: Accounts) -> None:
+    """Tombstones tell a deleted account from one that cannot be seen any more; most readers may not list them."""
+    attributes = (*_ad_accounts.ATTRIBUTES, accounts.employee_id, "lastKnownParent")
+    search = Search(f"CN=Deleted Objects,{domain.base}", DELETED, attributes, (SHOW_DELETED,))
+    try:
+        found = [entry for entries in directory.pages(search) for entry in entries]
+    except Refused as problem:
+        if problem.code not in (NO_SUCH_OBJECT, NO_RIGHT):
+            raise
+        log.info("%s: deleted accounts may not be listed: %s", directory.url, problem)
+        return
+    for dn, entry in found:
+        where = text(entry, "lastKnownParent") or ""
+        if any(inside(where, base) for base in settings.bases):
+            accounts.take_deleted(dn, entry)
+
+
+def _unknown_sign_ins(domain: Domain, accounts: Accounts) -> Iterator[Unreadable]:
+    """Why nothing can be said about sign-ins: the domain does not record them, or the reader may not see them."""
+    if domain.sign_in_days == 0:
+        yield Unreadable("sign_in", "the domain does not record sign-ins (msDS-LogonTimeSyncInterval is 0)", "set it to 14")
+    elif not any(accounts.columns["last_login_at"]):
+        yield Unreadable("sign_in", "no account shows lastLogonTimestamp", "grant the reader Read lastLogonTimestamp")
+
+
+def _pages(table: str, columns: dict[str, list[object]], rows: int, scope: str) -> Iterator[Page]:
+    for first in range(0, rows, ROWS):
+        yield Page(table, {name: column[first : first + ROWS] for name, column in columns.items()}, scope)

@@ -172,7 +172,7 @@ def _all_or_any(inner: Sequence[Question], every: bool) -> Question:
 
 def folded(value: bytes) -> str:
     """Text as Active Directory compares it: without regard to case, outer and doubled blanks."""
-    return " ".join(value.decode("utf-8", "replace").lower().split(" ")).strip()
+    return " ".join(value.decode("utf-8", "replace").lower().split())
 
 
 def _moment(value: bytes) -> str:

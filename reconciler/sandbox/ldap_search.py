@@ -98,13 +98,13 @@ def located(directory: Directory, name: str, who: Node | None, graves: bool = Fa
     if name.startswith("<") or not name:
         raise Refused(32, "0000208D: NameErr: DSID-0310028B, problem 2001 (NO_OBJECT), data 0, best match of:\n\t''\n")
     try:
-        lowest = names.key(name)
+        outermost, lowest = names.parts(name)[-1], names.key(name)
     except ValueError:
         raise Refused(
             34, f"0000208F: NameErr: DSID-0310021B, problem 2006 (BAD_NAME), data 8350, best match of:\n\t'{name}'\n"
         ) from None
     if not lowest.endswith(names.key(directory.base)):
-        domain = ".".join(value for kind, value in names.parts(name) if kind.upper() == "DC") or directory.domain
+        domain = ".".join(value for kind, value in names.parts(name) if kind.upper() == "DC") or outermost[1]
         raise Refused(
             10, f"0000202B: RefErr: DSID-0310084A, data 0, 1 access points\n\tref 1: '{domain}'\n", f"ldap://{domain}/{name}"
         )

@@ -143,7 +143,7 @@ class Session:
         asked = ldap_messages.search(request.content)
         own = ldap_search.root_entry(self.directory, asked)
         if own is not None:
-            present = ldap_filter.parse(asked.filter).kind == ldap_filter.PRESENT
+            present = str(ldap_filter.parse(asked.filter)).lower() in ("(objectclass=*)", "(objectclass=subschema)")
             return ber.messages(request.number, [own] if present else []) + result(request, 0)
         if self.who is None:
             raise Refused(1, _UNBOUND)

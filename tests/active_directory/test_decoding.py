@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
-from connectors._ad_accounts import account, filetime, guid, kind, parent, sid
-from connectors._ldap import Entry, decode
+from connectors._ad_accounts import Reckoning, account, kind
+from connectors._ad_values import filetime, guid, parent, sid
+from connectors._ldap_wire import Entry, decode
 from reconciler.connector import Incomplete
 
 
@@ -45,16 +46,16 @@ def test_entries_decode_wherever_the_stream_is_cut(long: bool) -> None:
     cuts = {*range(1, 700), *random.Random(3).sample(range(len(stream)), 200), len(stream) - 1}
     for cut in sorted(c for c in cuts if c < len(stream)):
         entries: list[Entry] = []
-        used, last = decode(stream[:cut], entries)
+        used, last = decode(stream[:cut], 7, entries)
         rest = stream[used:] if last is None else stream[used:cut] + stream[cut:]
         if last is None:
-            used, last = decode(rest, entries)
+            used, last = decode(rest, 7, entries)
         assert (entries, last) == (ENTRIES, DONE)
 
 
 def test_what_is_no_ldap_is_refused() -> None:
     with pytest.raises(Incomplete, match="no LDAP message"):
-        decode(b"HTTP/1.1 400 Bad Request", [])
+        decode(b"HTTP/1.1 400 Bad Request", 7, [])
 
 
 NEVERS = [None, 0, -1, 9223372036854775807, 9223372032559808511]
@@ -120,5 +121,5 @@ STATES = [
 
 @pytest.mark.parametrize(("entry", "expected"), [case[1:] for case in STATES], ids=[case[0] for case in STATES])
 def test_the_state_is_what_the_directory_says(entry: Any, expected: Any) -> None:
-    row = account({"objectGUID": [bytes(16)], **entry}, "CN=a,DC=b", 1_800_000_000_000_000)
+    row = account("CN=a,DC=b", {"objectGUID": [bytes(16)], **entry}, Reckoning(1_800_000_000_000_000))
     assert (row["enabled"], row["state_reason"]) == expected

@@ -1,0 +1,110 @@
+"""What a domain says about itself, and whether the reader sees what it must: bases, schema, members."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+
+from connectors._ad_values import inside, number, parent, sid, span, text, texts
+from connectors._ldap import NO_SUCH_OBJECT, Directory, Refused, Search
+from reconciler.connector import Incomplete
+
+log = logging.getLogger(__name__)
+
+SIGN_IN_DAYS = 14  # msDS-LogonTimeSyncInterval where none is set; lastLogonTimestamp lags up to so many days
+SAMPLES = 200  # containers of unseen members that are looked at
+
+
+@dataclass(frozen=True)
+class Domain:
+    base: str
+    sid: str
+    schema: str
+    lockout: int | None  # how long a lock lasts, in microseconds; None for ever
+    sign_in_days: int
+
+
+def domain_of(directory: Directory) -> Domain:
+    """The domain of a server; teaches the directory which partitions the forest has. Raises Incomplete without a domain SID."""
+    root = directory.one("", ("defaultNamingContext", "configurationNamingContext", "schemaNamingContext", "namingContexts"))
+    base, schema = text(root, "defaultNamingContext"), text(root, "schemaNamingContext")
+    if base is None or schema is None:
+        raise Incomplete(f"{directory.url}: the server names no domain; is this Active Directory?")
+    directory.partitions = _partitions(directory, texts(root, "namingContexts"), text(root, "configurationNamingContext"))
+    about = directory.one(base, ("objectSid", "lockoutDuration", "msDS-LogonTimeSyncInterval"))
+    if not about.get("objectSid"):
+        raise Incomplete(f"{directory.url}: the SID of {base} may not be read; grant the reader Read on the domain object")
+    days = number(about, "msDS-LogonTimeSyncInterval")
+    lockout = span(number(about, "lockoutDuration"))
+    return Domain(base, sid(about["objectSid"][0]), schema, lockout, SIGN_IN_DAYS if days is None else days)
+
+
+def _partitions(directory: Directory, held: Sequence[str], configuration: str | None) -> frozenset[str]:
+    """Every partition of the forest: those the server holds, and those its cross-references name."""
+    known = list(held)
+    if configuration:
+        search = Search(f"CN=Partitions,{configuration}", "(objectClass=crossRef)", ("nCName",))
+        known += [name for entries in directory.pages(search) for _, entry in entries for name in texts(entry, "nCName")]
+    return frozenset(name.lower() for name in known)
+
+
+def check_attributes(directory: Directory, domain: Domain, wanted: Sequence[str]) -> None:
+    """Raises Incomplete when the schema lacks an attribute: asked for, it would only ever be empty."""
+    search = Search(domain.schema, "(objectClass=attributeSchema)", ("lDAPDisplayName",))
+    known = {name for entries in directory.pages(search) for _, entry in entries for name in texts(entry, "lDAPDisplayName")}
+    lower = {name.lower(): name for name in known}
+    if not known:
+        raise Incomplete(f"{directory.url}: the schema below {domain.schema} may not be read; grant the reader Read on it")
+    for name in wanted:
+        if name.lower() not in lower:
+            near = get_close_matches(name.lower(), lower, 1)
+            raise Incomplete(
+                f"{directory.url}: the schema has no attribute {name!r}" + (f"; did you mean {lower[near[0]]}?" if near else "")
+            )
+        if name not in known:
+            raise Incomplete(f"{directory.url}: the attribute {name!r} is spelled {lower[name.lower()]!r}; write it so")
+
+
+def base_answers(directory: Directory, base: str) -> None:
+    """Raises Incomplete when a base is not there or may not be read."""
+    directory.one(base, ("objectClass",))
+
+
+def inspect(directory: Directory, strangers: Sequence[str], bases: Sequence[str]) -> None:
+    """Look at members of groups that no search has shown, though they lie below a base: one of each container.
+
+    What cannot be seen there raises Incomplete: a lost right to a container answers "success", with fewer entries. So
+    does an account or a group that came there meanwhile. Members outside the bases, and objects of other sorts, are not
+    the source's, and counted in the log.
+    """
+    near = [dn for dn in strangers if any(inside(dn, base) for base in bases) and not _in_partition(directory, dn, bases)]
+    for dn in {parent(dn): dn for dn in near[::-1]}.values():
+        _inspect(directory, dn, len(near))
+    if strangers:
+        log.info(
+            "%s: %d members of groups are no accounts of the bases; the first is %s", directory.url, len(strangers), strangers[0]
+        )
+
+
+def _inspect(directory: Directory, dn: str, among: int) -> None:
+    try:
+        classes = {name.lower() for name in texts(directory.one(dn, ("objectClass",)), "objectClass")}
+    except Refused as problem:
+        if problem.code != NO_SUCH_OBJECT:
+            raise
+        raise Incomplete(
+            f"{directory.url}: {dn} is in a group and below a base, but cannot be seen ({among} such members); "
+            f"grant the reader List Contents and Read All Properties on {parent(dn)}, or leave it out of bases"
+        ) from None
+    if classes & {"user", "contact", "group"}:
+        raise Incomplete(f"{directory.url}: {dn} came or moved while the directory was read")
+
+
+def _in_partition(directory: Directory, dn: str, bases: Sequence[str]) -> bool:
+    """Whether an object below a base is held elsewhere: in a partition that itself lies below the base."""
+    return any(
+        inside(dn, partition) and any(inside(partition, base) and partition != base.lower() for base in bases)
+        for partition in directory.partitions
+    )
