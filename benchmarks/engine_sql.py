@@ -117,7 +117,9 @@ CREATE TEMP TABLE o AS
     FROM acc LEFT JOIN m ON m.rid = acc.rid LEFT JOIN pers p ON p.pid = m.pid AND n = 1;
 """
 
-_WHO = "p.person_id, p.display_name AS person_name, p.status AS person_status, a.account_id, a.login, a.display_name AS account_name"
+_WHO = (
+    "p.person_id, p.display_name AS person_name, p.status AS person_status, a.account_id, a.login, a.display_name AS account_name"
+)
 _FROM = "FROM hits h JOIN acc a USING (rid) LEFT JOIN pers p ON p.pid = h.pid"
 _HELD = f"""{_WHO}, e.entitlement_id, e.name AS entitlement_name, e.kind AS entitlement_kind, p.last_day, p.access_ends, h.via, a.enabled, h.matched_by
     FROM leavers h JOIN acc a USING (rid) JOIN pers p ON p.pid = h.pid JOIN ent e ON e.number = h.number AND e.ekey = h.ekey"""
@@ -140,7 +142,8 @@ def _drift_shown() -> str:
     columns = ("given_name", "family_name", "display_name", "department", "job_title", ("work_email", "email"))
     pairs = [(c, c) if isinstance(c, str) else c for c in columns]
     return ", ".join(
-        f"CASE WHEN d{n} THEN struct_pack(hr := p.{ours}, account := a.{theirs}) END AS drift_{n}" for n, (ours, theirs) in enumerate(pairs)
+        f"CASE WHEN d{n} THEN struct_pack(hr := p.{ours}, account := a.{theirs}) END AS drift_{n}"
+        for n, (ours, theirs) in enumerate(pairs)
     )
 
 

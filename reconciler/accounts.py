@@ -48,7 +48,9 @@ class Accounts:
 
     def _gathered(self, name: str) -> pa.ChunkedArray:
         if name == "source":
-            return pa.chunked_array([pa.DictionaryArray.from_arrays(pa.array(self.source_of), pa.array(self.sources, pa.string()))])
+            return pa.chunked_array(
+                [pa.DictionaryArray.from_arrays(pa.array(self.source_of), pa.array(self.sources, pa.string()))]
+            )
         kind = tables.ACCOUNTS.column(name).held
         with ThreadPoolExecutor(2) as threads:  # each source's file has a handle of its own
             columns = threads.map(lambda snapshot: snapshot.column("accounts", name), self.snapshots)

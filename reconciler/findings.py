@@ -171,7 +171,9 @@ def found(view: View, hits: Sequence[Hit]) -> list[Part]:
         for hit in asking:
             picked[hit.policy.id, name] = values.slice(begin, len(hit.rows))
             begin += len(hit.rows)
-    return [_part(view, hit, {name: values for (policy, name), values in picked.items() if policy == hit.policy.id}) for hit in hits]
+    return [
+        _part(view, hit, {name: values for (policy, name), values in picked.items() if policy == hit.policy.id}) for hit in hits
+    ]
 
 
 def _part(view: View, hit: Hit, picked: Mapping[str, pa.Array]) -> Part:

@@ -83,7 +83,9 @@ class Roster:
     @cached_property
     def _ends(self) -> Ints:
         last_day, end_date = tables.whole(self.employments("last_day")), tables.whole(self.employments("end_date"))
-        contractor = pc.equal(pc.utf8_lower(pc.fill_null(tables.plain(tables.whole(self.employments("worker_type"))), "")), "contractor")
+        contractor = pc.equal(
+            pc.utf8_lower(pc.fill_null(tables.plain(tables.whole(self.employments("worker_type"))), "")), "contractor"
+        )
         open_contract = pc.and_(contractor, pc.invert(self._has_status("left")))
         spoken = pc.if_else(open_contract, pa.scalar(None, pa.date32()), end_date)
         return self._instants(pc.coalesce(last_day, spoken), 1)

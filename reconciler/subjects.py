@@ -33,13 +33,18 @@ def owned_accounts(estate: Estate) -> View:
 
 def _managers(estate: Estate, rows: Ints) -> pa.ChunkedArray:
     """Who manages each owner according to the source: the person who owns the manager's account."""
-    managers, sources = tables.whole(estate.accounts.column("manager_account_id")).take(pa.array(rows)), estate.accounts.source_of[rows]
+    managers, sources = (
+        tables.whole(estate.accounts.column("manager_account_id")).take(pa.array(rows)),
+        estate.accounts.source_of[rows],
+    )
     told, people = managers.is_valid().to_numpy(zero_copy_only=False), np.full(len(rows), -1, np.int64)
     for number, snapshot in enumerate(estate.accounts.snapshots):
         here = np.flatnonzero((sources == number) & told)
         if len(here):
             ids = tables.whole(snapshot.column("accounts", "account_id"))
-            at = np.asarray(pc.fill_null(pc.index_in(managers.dictionary, ids), -1), np.int64)[np.asarray(managers.indices.take(pa.array(here)))]
+            at = np.asarray(pc.fill_null(pc.index_in(managers.dictionary, ids), -1), np.int64)[
+                np.asarray(managers.indices.take(pa.array(here)))
+            ]
             people[here] = np.where(at < 0, -1, estate.owners[at + estate.accounts.starts[number]])
     return estate.people.column("person_id").take(pa.array(people, mask=people < 0))
 
@@ -102,7 +107,9 @@ def people_by_source(estate: Estate) -> View:
         "live_accounts": numbers[pairs],
         "logins": _logins(estate, rows[numbers[keys] > 1], keys[numbers[keys] > 1], pairs),
     }
-    return View("people_by_source", len(pairs), estate.sides_of_people(pairs // max(1, sources)), computed, ("person_id", "source"))
+    return View(
+        "people_by_source", len(pairs), estate.sides_of_people(pairs // max(1, sources)), computed, ("person_id", "source")
+    )
 
 
 def _logins(estate: Estate, doubled: Ints, keys: Ints, pairs: Ints) -> pa.Array:

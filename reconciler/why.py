@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -86,7 +85,7 @@ def _about(question: Asked, answered: Answered, answers: Answers, estate: Estate
     view, rows = answered.view, who.rows(answered.view)[:ROWS]
     if not len(rows):
         return
-    yes = np.isin(identities(question.policy.id, view, rows), answered.part.ids)
+    yes = np.isin(identities(question.policy.id, [view.pick(name, rows) for name in view.subject]), answered.part.ids)
     undecided = np.isin(rows, answered.undecided)
     for row, found, unsure in zip(rows.tolist(), yes, undecided, strict=True):
         facts = _facts(view, row, _ABOUT)
@@ -139,4 +138,4 @@ def _says_no(question: Asked, view: View, row: int, estate: Estate, changed: Map
     own = {name: pa.array([value], view.pick(name, at).type) for name, value in changed.items()}
     told = question.policy.ask(View(one.name, 1, one.sides, {**one.computed, **own}, one.subject), estate, **question.settings)
     answer = told.answer if isinstance(told, Told) else told
-    return isinstance(answer, pd.Series) and pa.array(answer)[0].as_py() is False
+    return pa.array(answer)[0].as_py() is False

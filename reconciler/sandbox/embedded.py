@@ -12,9 +12,8 @@ from reconciler.sandbox.directory import Directory
 from reconciler.sandbox.faults import Faults
 from reconciler.sandbox.google import Customer
 from reconciler.sandbox.google_server import GoogleServer, serve_google
-from reconciler.sandbox.graph import microsoft
+from reconciler.sandbox.graph import GraphServer, microsoft
 from reconciler.sandbox.graph_token import Registration
-from reconciler.sandbox.http import HttpServer
 from reconciler.sandbox.ldap_server import LdapServer
 from reconciler.sandbox.roster_file import SETTINGS, write_roster
 from reconciler.sandbox.stock import GOOGLE_SUBJECT, READER, READER_PASSWORD, become, customer_of, directory_of, tenant_of
@@ -57,7 +56,7 @@ class Embedded:
         return LdapServer(self.directory, self.faults["ad"], self.authority.context(LOOPBACK))
 
     @cached_property
-    def m365(self) -> HttpServer:
+    def m365(self) -> GraphServer:
         names, reader = (*LOOPBACK, *MICROSOFT_HOSTS), Registration(CLIENT_ID, CLIENT_SECRET)
         return microsoft(self.tenant, self.faults["m365"], self.authority.context(names), [reader])
 
