@@ -14,7 +14,6 @@ from reconciler.connector import Incomplete
 log = logging.getLogger(__name__)
 
 SIGN_IN_DAYS = 14  # msDS-LogonTimeSyncInterval where none is set; lastLogonTimestamp lags up to so many days
-SAMPLES = 200  # containers of unseen members that are looked at
 
 
 @dataclass(frozen=True)
@@ -73,14 +72,14 @@ def base_answers(directory: Directory, base: str) -> None:
 
 
 def inspect(directory: Directory, strangers: Sequence[str], bases: Sequence[str]) -> None:
-    """Look at members of groups that no search has shown, though they lie below a base: one of each container.
+    """Look at every member of a group that no search has shown, though it lies below a base.
 
     What cannot be seen there raises Incomplete: a lost right to a container answers "success", with fewer entries. So
     does an account or a group that came there meanwhile. Members outside the bases, and objects of other sorts, are not
     the source's, and counted in the log.
     """
     near = [dn for dn in strangers if any(inside(dn, base) for base in bases) and not _in_partition(directory, dn, bases)]
-    for dn in {parent(dn): dn for dn in near[::-1]}.values():
+    for dn in dict.fromkeys(near):
         _inspect(directory, dn, len(near))
     if strangers:
         log.info(
@@ -94,10 +93,12 @@ def _inspect(directory: Directory, dn: str, among: int) -> None:
     except Refused as problem:
         if problem.code != NO_SUCH_OBJECT:
             raise
+        classes = set()
+    if not classes:
         raise Incomplete(
             f"{directory.url}: {dn} is in a group and below a base, but cannot be seen ({among} such members); "
             f"grant the reader List Contents and Read All Properties on {parent(dn)}, or leave it out of bases"
-        ) from None
+        )
     if classes & {"user", "contact", "group"}:
         raise Incomplete(f"{directory.url}: {dn} came or moved while the directory was read")
 

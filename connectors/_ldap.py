@@ -30,6 +30,7 @@ log = logging.getLogger(__name__)
 PAGE_SIZE = 1000  # MaxPageSize of Active Directory; a server may give less
 ANSWER_SECONDS = 130.0  # a query may take a domain controller 120 s (MaxQueryDuration)
 SHOW_DELETED = ("1.2.840.113556.1.4.417", True, None)
+MOST_EMPTY = 100  # pages without an entry, one after the other
 NO_SUCH_OBJECT, NO_RIGHT = 32, 50
 
 
@@ -72,12 +73,17 @@ class Directory:
         A page is never asked for again: a cookie is a handle, and the same one gives the page after it.
         """
         cookie: bytes | None = b""
+        first, empty = "", 0
         while cookie is not None:
             entries, result = self._ask(search, [*search.controls, paged_search_control(True, self.page_size, cookie)])
             if result.cookie is None:
                 raise Incomplete(
                     f"{self.url}: {search}: an answer lacks the paging control, so there may be more; nothing of it is used"
                 )
+            begins, empty = (entries[0][0], 0) if entries else (first, empty + 1)
+            if empty > MOST_EMPTY or (entries and begins == first):
+                raise Incomplete(f"{self.url}: {search}: the pages go round in circles at {begins or 'nothing'}; nothing of it is used")
+            first = begins
             yield entries
             cookie = result.cookie or None
 

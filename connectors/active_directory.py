@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
@@ -44,6 +44,7 @@ USERS = "(|(objectClass=user)(objectClass=contact))"
 GROUPS = "(objectCategory=group)"
 DELETED = "(&(isDeleted=TRUE)(|(objectClass=user)(objectClass=contact)))"
 ROWS = 5000  # of a page handed on
+ATTEMPTS = 3  # at the whole read
 
 
 class Writer(BaseModel):
@@ -96,24 +97,27 @@ class Settings(ConnectorSettings):
 def read(settings: Settings, context: Context) -> Iterator[Answer]:
     """Accounts, groups and memberships below every base. Raises Incomplete or AccessRefused; never gives a part.
 
-    A read that breaks is begun once more from the start, on a fresh connection, with the next server first.
+    A read that breaks is begun anew from the start, on a fresh connection, with the next server first; three times in all.
     """
     password = settings.password.reveal() if settings.password else ""
     login = Login(settings.username, password, settings.bind, str(settings.ca_file) if settings.ca_file else None)
     deadline = time.monotonic() + context.deadline_seconds
-    directory = _reach(settings.urls, login, deadline, settings.page_size)
-    try:
-        whole = _whole(directory, settings, context)
-    except Incomplete as first:
-        log.warning("%s; the read begins anew", first)
-        at = settings.urls.index(directory.url) + 1
+    yield from _begin(settings, context, login, deadline).answers()
+
+
+def _begin(settings: Settings, context: Context, login: Login, deadline: float) -> _Reading:
+    urls, broken = settings.urls, []
+    while True:
+        directory = _reach(urls, login, deadline, settings.page_size)
         try:
-            whole = _whole(
-                _reach(settings.urls[at:] + settings.urls[:at], login, deadline, settings.page_size), settings, context
-            )
-        except Incomplete as second:
-            raise Incomplete(str(second) if str(second) == str(first) else f"{second} (the first time: {first})") from None
-    yield from whole.answers()
+            return _whole(directory, settings, context)
+        except Incomplete as problem:
+            broken.append(str(problem))
+            if len(broken) == ATTEMPTS or time.monotonic() > deadline:
+                raise Incomplete("; before that: ".join(dict.fromkeys(reversed(broken)))) from None
+            log.warning("%s; the read begins anew", problem)
+        at = urls.index(directory.url) + 1
+        urls = urls[at:] + urls[:at]
 
 
 def _reach(urls: Sequence[str], login: Login, deadline: float, page_size: int) -> Directory:
@@ -170,11 +174,10 @@ def _base(directory: Directory, base: str, accounts: Accounts, groups: Groups) -
     """One base: its accounts, then its groups, then the members of groups too large for one answer."""
     base_answers(directory, base)
     attributes = (*_ad_accounts.ATTRIBUTES, accounts.employee_id, *accounts.extra.values())
-    users = _list(directory, Search(base, USERS, attributes), f"users below {base}", accounts.take)
+    users = _list(directory, Search(base, USERS, attributes), f"users below {base}", accounts.take, accounts.employee_id)
     listed: list[tuple[str, Attributes]] = []
-    found = _list(
-        directory, Search(base, GROUPS, _ad_groups.ATTRIBUTES), f"groups below {base}", lambda *entry: listed.append(entry)
-    )
+    search = Search(base, GROUPS, _ad_groups.ATTRIBUTES)
+    found = _list(directory, search, f"groups below {base}", lambda *entry: listed.append(entry), "member")
     for dn, entry in listed:
         groups.take(dn, entry, directory.values(dn, "member", dict(entry)))
     if not users.rows + found.rows:
@@ -184,39 +187,66 @@ def _base(directory: Directory, base: str, accounts: Accounts, groups: Groups) -
     yield from (users, found)
 
 
-def _list(directory: Directory, search: Search, scope: str, take: Callable[[str, Attributes], None]) -> Ended:
-    """Every entry of one search, of which a search of its own has counted the names; raises Incomplete when they differ."""
-    counted, pages, rows = directory.count(search), 0, 0
+def _list(directory: Directory, search: Search, scope: str, take: Callable[[str, Attributes], None], decisive: str) -> Ended:
+    """Every entry of one search, of which searches of their own have counted the names, and those that have what decides.
+
+    Raises Incomplete when the counts differ. `decisive` is the attribute without which an entry would be judged wrongly.
+    """
+    having = replace(search, expression=f"(&{search.expression}({decisive}=*))")
+    counted, full, pages, rows, held = directory.count(search), directory.count(having), 0, 0, 0
     for entries in directory.pages(search):
         pages, rows = pages + 1, rows + len(entries)
         if rows > counted:
             break
         for dn, entry in entries:
+            held += _has(entry, decisive)
             take(dn, entry)
-    if rows != counted:
+    if (rows, held) != (counted, full):
         more = "or more " if rows > counted else ""
         raise Incomplete(
-            f"{directory.url}: {scope}: {rows} {more}came, but a count of its own finds {counted}; nothing of it is used"
+            f"{directory.url}: {scope}: {rows} {more}came, {held} of them with {decisive}, but counts of their own find {counted} "
+            f"and {full}; nothing of it is used"
         )
     log.info("%s: %s: %d in %d pages", directory.url, scope, rows, pages)
     return Ended(scope, pages, rows, counted)
+
+
+def _has(entry: Attributes, attribute: str) -> bool:
+    """Whether an entry shows any value of an attribute, be it in the first of several ranges."""
+    return bool(entry.get(attribute)) or any(name.startswith(attribute + ";") for name in entry)
 
 
 def _deleted(directory: Directory, domain: Domain, settings: Settings, accounts: Accounts) -> None:
     """Tombstones tell a deleted account from one that cannot be seen any more; most readers may not list them."""
     attributes = (*_ad_accounts.ATTRIBUTES, accounts.employee_id, "lastKnownParent")
     search = Search(f"CN=Deleted Objects,{domain.base}", DELETED, attributes, (SHOW_DELETED,))
-    try:
-        found = [entry for entries in directory.pages(search) for entry in entries]
-    except Refused as problem:
-        if problem.code not in (NO_SUCH_OBJECT, NO_RIGHT):
-            raise
-        log.info("%s: deleted accounts may not be listed: %s", directory.url, problem)
+    if not _listable(directory, search):
         return
+    found: list[tuple[str, Attributes]] = []
+    _list(directory, search, "deleted accounts", lambda *entry: found.append(entry), settings.employee_id)
     for dn, entry in found:
         where = text(entry, "lastKnownParent") or ""
         if any(inside(where, base) for base in settings.bases):
             accounts.take_deleted(dn, entry)
+
+
+def _listable(directory: Directory, search: Search) -> bool:
+    """Whether the reader may list something it need not see; refused twice is refused, a right that comes and goes is no answer."""
+    refused = []
+    for _ in range(2):
+        try:
+            directory.count(search)
+        except Refused as problem:
+            if problem.code not in (NO_SUCH_OBJECT, NO_RIGHT):
+                raise
+            refused.append(problem)
+        else:
+            break
+    if len(refused) == 1:
+        raise Incomplete(f"{refused[0]}; and a moment later it was listed")
+    if refused:
+        log.info("%s: not listed: %s", directory.url, refused[0])
+    return not refused
 
 
 def _unknown_sign_ins(domain: Domain, accounts: Accounts) -> Iterator[Unreadable]:

@@ -1,0 +1,405 @@
+"""The directory reader against a real server on this machine: everything, or an error; never a short answer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from connectors.active_directory import ATTEMPTS, Settings, read
+from reconciler.connector import AccessRefused, Answer, Context, Ended, Identity, Incomplete, Page, Unreadable
+from reconciler.sandbox.directory import Directory
+from reconciler.sandbox.faults import Fault, Faults
+from reconciler.sandbox.ldap_server import LdapServer
+from reconciler.sandbox.tls import Authority
+from tests.sandbox.ldap_estate import ADMIN, BASE, NOW, READ, READER, STAFF, estate
+
+PEOPLE = 130
+PAGE = 50
+ANN = f"CN=Ann Boss,{STAFF}"
+# ldap3 leaves the socket of a connection that failed to be collected.
+pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+
+Read = Callable[..., list[Answer]]
+
+
+@pytest.fixture(scope="module")
+def authority() -> Authority:
+    return Authority()
+
+
+@pytest.fixture(scope="module")
+def ca_file(authority: Authority, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("tls") / "ca.pem"
+    path.write_text(authority.pem)
+    return path
+
+
+@pytest.fixture
+def settings(ca_file: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Settings]:
+    monkeypatch.setenv("READER_PASSWORD", READ)
+
+    def made(*servers: LdapServer, **keys: Any) -> Settings:
+        usual = {"kind": "active_directory", "urls": [server.url for server in servers], "bases": [BASE], "username": READER,
+                 "password": "env:READER_PASSWORD", "ca_file": str(ca_file), "page_size": PAGE}  # fmt: skip
+        return Settings.model_validate(usual | keys)
+
+    return made
+
+
+@pytest.fixture
+def reading(settings: Callable[..., Settings]) -> Read:
+    return lambda *servers, **keys: list(read(settings(*servers, **keys), Context("ad", NOW)))
+
+
+@dataclass
+class Domain:
+    directory: Directory
+    server: LdapServer
+
+
+@pytest.fixture(scope="module")
+def domain(authority: Authority) -> Iterator[Domain]:
+    directory = estate(PEOPLE)
+    for login in ("gone", "left"):
+        directory.user(f"CN={login},{STAFF}", login)
+        directory.delete(f"CN={login},{STAFF}")
+    with LdapServer(directory, Faults(), authority.context()) as server:
+        yield Domain(directory, server)
+
+
+@pytest.fixture
+def serve(authority: Authority) -> Iterator[Callable[..., LdapServer]]:
+    """More servers, for a directory of the test's own."""
+    running = []
+
+    def start(directory: Directory, *script: Fault, **keys: Any) -> LdapServer:
+        running.append(LdapServer(directory, Faults(list(script)), **({"tls": authority.context()} | keys)).start())
+        return running[-1]
+
+    yield start
+    for server in running:
+        server.close()
+
+
+def rows(found: list[Answer], table: str) -> list[dict[str, Any]]:
+    pages = [answer for answer in found if isinstance(answer, Page) and answer.table == table]
+    return [dict(zip(page.columns, values, strict=True)) for page in pages for values in zip(*page.columns.values(), strict=True)]
+
+
+def whole(found: list[Answer]) -> tuple[Any, ...]:
+    """An answer without regard to order."""
+    tables = ("accounts", "entitlements", "grants")
+    return tuple(sorted(map(repr, rows(found, table))) for table in tables)
+
+
+def by_login(found: list[Answer]) -> dict[str, dict[str, Any]]:
+    return {row["login"]: row for row in rows(found, "accounts")}
+
+
+def held(found: list[Answer]) -> set[tuple[str, str, str]]:
+    accounts = {row["account_id"]: row["login"] for row in rows(found, "accounts")}
+    groups = {row["entitlement_id"]: row["name"] for row in rows(found, "entitlements")}
+    return {(accounts[row["account_id"]], groups[row["entitlement_id"]], row["via"]) for row in rows(found, "grants")}
+
+
+# --- everything -----------------------------------------------------------------------------------------------------
+
+
+def test_everybody_is_read_and_counted(domain: Domain, reading: Read) -> None:
+    domain.server.faults.reset()
+    found = reading(domain.server)
+    accounts = by_login(found)
+    assert len([login for login in accounts if login.startswith("user")]) == PEOPLE
+    assert [answer.value for answer in found if isinstance(answer, Identity)] == [domain.directory.domain_sid]
+    assert all(ended.rows == ended.declared for ended in found if isinstance(ended, Ended) and ended.declared is not None)
+    assert (accounts["ann"]["employee_id"], accounts["zoe"]["manager_account_id"]) == ("00042", accounts["ann"]["account_id"])
+    states = {
+        login: (accounts[login]["enabled"], accounts[login]["state_reason"]) for login in ("ann", "john", "expired", "locked")
+    }
+    assert states == {"ann": (True, None), "john": (False, "disabled"), "expired": (False, "expired"), "locked": (True, "locked")}
+    kinds = {login: accounts[login]["kind"] for login in ("Administrator", "krbtgt", "PC1$", "svc", "Partner", "zoe")}
+    assert kinds == {
+        "Administrator": "builtin",
+        "krbtgt": "builtin",
+        "PC1$": "computer",
+        "svc": "service",
+        "Partner": "contact",
+        "zoe": "person",
+    }
+    assert {row["mfa"] for row in accounts.values()} == {None}
+
+
+def test_memberships_are_direct_nested_and_primary(domain: Domain, reading: Read) -> None:
+    domain.server.faults.reset()
+    found = held(reading(domain.server))
+    expected = {
+        ("ann", "Circle", "direct"),
+        ("ann", "Inner", "nested"),
+        ("ann", "Outer", "nested"),
+        ("zoe", "Domain Users", "primary"),
+    }
+    assert expected <= found
+    assert len([group for _, group, via in found if (group, via) == ("Large", "direct")]) == PEOPLE
+
+
+@pytest.mark.parametrize("number", [1499, 1500, 1501, 3000, 3001])
+def test_large_groups_are_read_to_the_end(serve: Any, reading: Read, number: int) -> None:
+    found = held(reading(serve(estate(number)), page_size=1000))
+    assert len([login for login, group, via in found if (group, via) == ("Large", "direct")]) == number
+
+
+def test_an_administrator_by_primary_group_is_privileged(serve: Any, reading: Read) -> None:
+    directory = estate()
+    directory.change(ANN, primaryGroupID=512)
+    accounts = by_login(reading(serve(directory)))
+    assert {login for login, row in accounts.items() if row["privileged"]} == {"Administrator", "DC1$", "ann"}
+
+
+def test_the_deleted_are_told_from_the_unseen(serve: Any, reading: Read) -> None:
+    directory = estate(3)
+    guid = str(directory.node("CN=User 1," + STAFF).guid.hex())
+    directory.delete(f"CN=User 1,{STAFF}")
+    row = by_login(reading(serve(directory)))["user1"]
+    assert (row["enabled"], row["state_reason"], row["container"]) == (False, "deleted", STAFF)
+    assert bytes.fromhex(guid)[8:].hex() == row["account_id"].replace("-", "")[16:]
+
+
+def test_thousands_of_nested_groups_are_read_in_time(serve: Any, reading: Read) -> None:
+    directory = estate(200)
+    names = [f"CN=Group {number},{STAFF}" for number in range(2500)]
+    for number, dn in enumerate(names):
+        directory.group(dn, f"group{number}")
+        directory.join(dn, *(f"CN=User {(number * 7 + n) % 200},{STAFF}" for n in range(20)))
+    for number, dn in enumerate(names[1:], 1):
+        directory.join(names[number // 5], dn)
+    begun = datetime.now(UTC)
+    found = reading(serve(directory), page_size=1000)
+    assert len({group for _, group, via in held(found) if via == "nested"}) > 490
+    assert datetime.now(UTC) - begun < timedelta(seconds=30)
+
+
+# --- whole, or an error ---------------------------------------------------------------------------------------------
+
+STRIKES: list[tuple[str, dict[str, Any]]] = [
+    ("busy", {"do": "status", "value": 51}),
+    ("out of time", {"do": "status", "value": 3}),
+    ("too many", {"do": "status", "value": 4}),
+    ("a referral", {"do": "status", "value": 10}),
+    ("no such object", {"do": "status", "value": 32}),
+    ("no right", {"do": "status", "value": 50}),
+    ("an operations error", {"do": "status", "value": 1}),
+    ("an expired cookie", {"do": "expired_token"}),
+    ("cut", {"do": "cut", "value": 40}),
+    ("cut later", {"do": "cut", "value": 3000}),
+    ("nothing", {"do": "cut", "value": 0}),
+    ("a page again", {"do": "repeat_token"}),
+    ("an empty page", {"do": "empty_page"}),
+    ("an end too early", {"do": "no_more"}),
+    ("noise", {"do": "garbage"}),
+    ("hidden rows", {"do": "hide_rows", "value": 3}),
+    ("no id", {"do": "drop_field", "value": "objectGUID"}),
+    ("no employee id", {"do": "drop_field", "value": "employeeID"}),
+    ("no members", {"do": "drop_field", "value": "member"}),
+]
+
+
+@pytest.mark.parametrize("fault", [case[1] for case in STRIKES], ids=[case[0] for case in STRIKES])
+def test_a_fault_on_any_page_is_an_error_or_overcome(domain: Domain, reading: Read, fault: dict[str, Any]) -> None:
+    """One strike on the k-th search, for every k; the read that follows must be whole, or there is none."""
+    domain.server.faults.reset()
+    complete = whole(reading(domain.server))
+    searches = len([line for line in domain.server.faults.requests if line.startswith("search")])
+    assert searches > 20
+    for at in range(1, searches + 1):
+        domain.server.faults.reset(Fault("^search ", at=at, **fault))
+        assert outcome(reading, domain) in (complete, None), at
+
+
+def outcome(reading: Read, domain: Domain) -> Any:
+    """The answer, or None when the reader says that there is none."""
+    try:
+        return whole(reading(domain.server))
+    except (Incomplete, AccessRefused):
+        return None
+
+
+LISTINGS = [
+    ("the users", r"^search [^ ]+ \(\|\(objectClass=user\).*objectGUID"),
+    ("the count of users", r"^search [^ ]+ \(\|\(objectClass=user\).* 1\.1"),
+    ("the groups", r"^search [^ ]+ \(objectCategory=group\).*objectGUID"),
+]
+
+
+@pytest.mark.parametrize("fault", [case[1] for case in STRIKES], ids=[case[0] for case in STRIKES])
+@pytest.mark.parametrize("on", [case[1] for case in LISTINGS], ids=[case[0] for case in LISTINGS])
+def test_a_fault_that_stays_is_an_error(domain: Domain, reading: Read, on: str, fault: dict[str, Any]) -> None:
+    domain.server.faults.reset()
+    complete = whole(reading(domain.server))
+    domain.server.faults.reset(Fault(on, at=0, **fault))
+    assert outcome(reading, domain) in (complete, None)
+
+
+@pytest.mark.parametrize(
+    "fault", [case[1] for case in STRIKES if case[0] != "an empty page"], ids=[c[0] for c in STRIKES if c[0] != "an empty page"]
+)
+def test_a_server_that_is_always_broken_gives_nothing(domain: Domain, reading: Read, fault: dict[str, Any]) -> None:
+    """Not even when it breaks every count in the same way: who is in a group, and in no listing, is looked for."""
+    domain.server.faults.reset(Fault(r"objectClass=user|objectCategory=group|^search CN=", at=0, **fault))
+    shown = outcome(reading, domain)
+    if fault.get("value") in ("employeeID", "member"):
+        assert shown is None
+    assert shown is None
+
+
+@pytest.mark.parametrize("scope", ["member;range", "member"], ids=["a later range", "the first range"])
+@pytest.mark.parametrize("fault", [case[1] for case in STRIKES[:12]], ids=[case[0] for case in STRIKES[:12]])
+def test_a_fault_in_a_range_is_an_error_or_overcome(serve: Any, reading: Read, scope: str, fault: dict[str, Any]) -> None:
+    server = serve(estate(1600))
+    complete = whole(reading(server, page_size=1000))
+    for at in (1, 0):
+        server.faults.reset(Fault(f"^search .*{scope}", at=at, **fault))
+        try:
+            assert whole(reading(server, page_size=1000)) == complete
+        except Incomplete:
+            continue
+
+
+# --- beginning anew -------------------------------------------------------------------------------------------------
+
+
+def test_a_broken_read_begins_anew_on_the_next_server(serve: Any, reading: Read) -> None:
+    directory = estate(PEOPLE)
+    broken, sound = serve(directory, Fault("objectGUID", "cut", 2, 500)), serve(directory)
+    assert len(by_login(reading(broken, sound))) == PEOPLE + 13
+    binds = [[line for line in server.faults.requests if line.startswith("bind")] for server in (broken, sound)]
+    assert list(map(len, binds)) == [1, 1]
+
+
+def test_a_read_begins_anew_three_times_at_most(domain: Domain, reading: Read) -> None:
+    domain.server.faults.reset(Fault(r"objectClass=user.*objectGUID", "status", 0, 51))
+    with pytest.raises(Incomplete, match="51 busy"):
+        reading(domain.server)
+    assert len([line for line in domain.server.faults.requests if line.startswith("bind")]) == ATTEMPTS
+
+
+def test_the_next_server_is_asked_when_one_cannot_be_reached(serve: Any, reading: Read) -> None:
+    directory = estate(2)
+    gone, sound = serve(directory), serve(directory)
+    gone.close()
+    assert "user1" in by_login(reading(gone, sound))
+    with pytest.raises(Incomplete, match="cannot be reached"):
+        reading(gone)
+
+
+# --- what cannot be seen --------------------------------------------------------------------------------------------
+
+
+def test_members_of_a_hidden_container_are_missed(serve: Any, reading: Read) -> None:
+    directory = estate(3)
+    directory.move(f"CN=Large,{STAFF}", f"CN=Large,CN=Users,{BASE}")
+    directory.hide(STAFF, READER)
+    with pytest.raises(Incomplete, match=r"is in a group and below a base, but cannot be seen.*List Contents"):
+        reading(serve(directory))
+
+
+def test_members_that_are_no_accounts_are_no_reason(serve: Any, reading: Read) -> None:
+    directory = estate(3)
+    directory.put(f"CN=Printer,{STAFF}", {"objectClass": "printQueue"})
+    directory.put(f"CN=S-1-5-21-9-9-9-1104,CN=ForeignSecurityPrincipals,{BASE}", {"objectClass": "foreignSecurityPrincipal"})
+    directory.join(f"CN=Large,{STAFF}", f"CN=Printer,{STAFF}", f"CN=S-1-5-21-9-9-9-1104,CN=ForeignSecurityPrincipals,{BASE}")
+    assert "user1" in by_login(reading(serve(directory)))
+
+
+def test_members_outside_the_bases_are_no_reason(serve: Any, reading: Read) -> None:
+    directory = estate(3)
+    directory.join(f"CN=Large,{STAFF}", ADMIN)
+    accounts = by_login(reading(serve(directory), bases=[STAFF]))
+    assert "Administrator" not in accounts
+    assert {row["privileged"] for row in accounts.values()} == {None}  # the administrators' groups are out of sight
+
+
+def test_an_id_that_may_not_be_read_is_no_account(serve: Any, reading: Read) -> None:
+    directory = estate(3)
+    directory.hide_attribute("objectGUID", READER)
+    with pytest.raises(Incomplete, match="objectGUID .* may not be read"):
+        reading(serve(directory))
+
+
+def test_a_domain_without_sign_ins_says_so(serve: Any, reading: Read) -> None:
+    directory = estate(3)
+    directory.hide_attribute("lastLogonTimestamp", READER)
+    assert [answer.area for answer in reading(serve(directory)) if isinstance(answer, Unreadable)] == ["sign_in"]
+
+
+def test_an_attribute_that_the_schema_lacks_is_named(domain: Domain, reading: Read) -> None:
+    domain.server.faults.reset()
+    with pytest.raises(Incomplete, match="no attribute 'employeeNumbr'; did you mean employeeNumber"):
+        reading(domain.server, employee_id="employeeNumbr")
+
+
+def test_a_base_that_is_not_there_is_no_empty_directory(domain: Domain, reading: Read) -> None:
+    domain.server.faults.reset()
+    with pytest.raises(Incomplete, match="noSuchObject"):
+        reading(domain.server, bases=[f"OU=Gone,{BASE}"])
+
+
+# --- signing in -----------------------------------------------------------------------------------------------------
+
+BARRED: list[tuple[str, dict[str, Any], str]] = [
+    ("a wrong password", {}, "user name or the password is wrong"),
+    ("disabled", {"userAccountControl": 514}, "disabled"),
+    ("expired", {"accountExpires": 132000000000000000}, "has expired"),
+    ("to be changed", {"pwdLastSet": 0}, "must be changed"),
+    ("locked", {"lockoutTime": NOW}, "locked out"),
+]
+
+
+@pytest.mark.parametrize(("state", "told"), [case[1:] for case in BARRED], ids=[case[0] for case in BARRED])
+def test_a_refused_reader_tries_once(
+    serve: Any, reading: Read, monkeypatch: pytest.MonkeyPatch, state: dict[str, Any], told: str
+) -> None:
+    directory = estate()
+    server, next_one = serve(directory), serve(directory)
+    if state:
+        directory.change(READER_DN, **state)
+    else:
+        monkeypatch.setenv("READER_PASSWORD", "Wr0ng-canary")
+    with pytest.raises(AccessRefused, match=told) as refused:
+        reading(server, next_one)
+    assert "canary" not in str(refused.value)
+    assert server.faults.requests + next_one.faults.requests == [f"bind {READER}"]
+
+
+READER_DN = f"CN=Reader,{STAFF}"
+
+
+def test_start_tls_on_a_clear_port(serve: Any, reading: Read, authority: Authority) -> None:
+    server = serve(estate(2), tls=None, start_tls=authority.context())
+    assert "user1" in by_login(reading(server))
+    assert server.faults.requests[0] == "extended 1.3.6.1.4.1.1466.20037"
+
+
+def test_a_certificate_of_somebody_else_is_not_trusted(serve: Any, reading: Read) -> None:
+    server = serve(estate(2), tls=Authority("another").context())
+    with pytest.raises(Incomplete, match="certificate is not accepted.*ca_file"):
+        reading(server)
+    assert server.faults.requests == []
+
+
+@pytest.mark.parametrize(
+    ("names", "begins", "ends", "told"),
+    [(("dc1.test",), -1, 7, "name the server in urls"), (("127.0.0.1",), -9, -2, "renew it")],
+    ids=["another host's", "expired"],
+)
+def test_a_certificate_must_be_good(
+    serve: Any, reading: Read, authority: Authority, names: Any, begins: int, ends: int, told: str
+) -> None:
+    server = serve(estate(2), tls=authority.context(names, begins, ends))
+    with pytest.raises(Incomplete, match=told):
+        reading(server)
+    assert server.faults.requests == []
