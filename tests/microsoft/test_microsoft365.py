@@ -69,7 +69,7 @@ def test_reads_everybody(server: GraphServer, tmp_path: Path) -> None:
     assert (found[upn(7)]["enabled"], found[upn(7)]["state_reason"]) == (False, "disabled")
     assert found[f"guest_elsewhere.example#EXT#@{server.tenant.domain}"]["kind"] == "guest"
     assert found[f"helper@{DOMAIN}"]["kind"] == "agent"
-    assert found[upn(5)]["aliases"] == [upn(5)]
+    assert list(found[upn(5)]["aliases"]) == [upn(5)]
     assert (found[upn(3)]["mastered_by"], found[upn(3)]["sid"]) == ("on-premises", "S-1-5-21-1-2-3-1103")
     assert found[upn(3)]["anchor"] == "03020100-0504-0706-0809-0a0b0c0d0e0f"
     assert (found[upn(1)]["manager_account_id"], found[upn(0)]["manager_account_id"]) == (server.tenant.user_id(upn(0)), None)
