@@ -134,14 +134,13 @@ def _inside(group: str, members: Mapping[str, Sequence[str]]) -> list[str]:
     return sorted({m for here in (group, *below(group, members)) for m in members[here]})
 
 
-def licence_access(access: Access, skus: Iterable[Row], states: Mapping[str, Sequence[tuple[str, bool]]]) -> None:
+def licence_access(access: Access, skus: Iterable[Row], states: Iterable[tuple[str, str, bool]]) -> None:
     """Licences by product, each directly assigned or inherited from a group."""
     for sku in skus:
         access.offer(sku["skuId"], sku.get("skuPartNumber"), "licence", writable=True)
-    for user, held in states.items():
-        for sku_id, inherited in held:
-            access.offer(sku_id, sku_id, "licence", writable=True)
-            access.grant([user], sku_id, "inherited" if inherited else "direct")
+    for user, sku_id, inherited in dict.fromkeys(states):
+        access.offer(sku_id, sku_id, "licence", writable=True)
+        access.grant([user], sku_id, "inherited" if inherited else "direct")
 
 
 def device_access(access: Access, devices: Iterable[Row]) -> None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 from urllib.parse import parse_qs, urlsplit
 
+from connectors._bulk import no_cycles
 from connectors._http import Api, NotThere, PageExpired, Refused, pages
 from reconciler.connector import Incomplete
 
@@ -53,11 +54,12 @@ class Listings:
     def _once(self, path: str, take: Callable[[list[Row]], Made], headers: Mapping[str, str] | None) -> Listing[Made]:
         parts: list[Made] = []
         rows, count, wanted = 0, None, _selected(path)
-        for answer in pages(path, lambda url: self.api.get(url, headers), _following):
-            found = _values(answer, path, wanted)
-            count = answer.get("@odata.count") if not parts else count
-            parts.append(take(found))
-            rows += len(found)
+        with no_cycles():
+            for answer in pages(path, lambda url: self.api.get(url, headers), _following):
+                found = _values(answer, path, wanted)
+                count = answer.get("@odata.count") if not parts else count
+                parts.append(take(found))
+                rows += len(found)
         return Listing(parts, len(parts), rows, count)
 
     def rows(self, path: str, headers: Mapping[str, str] | None = None) -> tuple[list[Row], Listing[list[Row]]]:

@@ -41,7 +41,7 @@ class Reading:
     fixes: Mapping[str, str]  # area -> the permission it needs
     accounts: Accounts = field(default_factory=Accounts)
     gone: list[Columns] = field(default_factory=list)  # deleted users
-    states: dict[str, list[tuple[str, bool]]] = field(default_factory=dict)  # user -> (licence, inherited)
+    states: list[tuple[str, str, bool]] = field(default_factory=list)  # (user, licence, inherited)
     groups: list[Row] = field(default_factory=list)
     owners: dict[str, str | None] = field(default_factory=dict)  # group -> one of its owners
     members: dict[str, list[str]] = field(default_factory=dict)  # group -> ids of whatever is in it
@@ -93,14 +93,17 @@ class Reading:
         read = self.listings.read(f"users?$select={wanted}&$top=999", self._taken)
         self.accounts.add([part for part, _ in read.parts])
         for _, states in read.parts:
-            self.states.update(states)
+            self.states += states
         found = len(self.accounts)
         yield Ended("users", read.pages, found, least(found, before, self.listings.count("users")))
 
-    def _taken(self, users: list[Row]) -> tuple[Columns, dict[str, list[tuple[str, bool]]]]:
+    def _taken(self, users: list[Row]) -> tuple[Columns, list[tuple[str, str, bool]]]:
         """A page of users as columns, and their licences; the page itself is let go."""
-        licensed = {user["id"]: user["licenseAssignmentStates"] for user in users if user.get("licenseAssignmentStates")}
-        states = {here: [(s["skuId"], bool(s.get("assignedByGroup"))) for s in held] for here, held in licensed.items()}
+        states = [
+            (user["id"], state["skuId"], state.get("assignedByGroup") is not None)
+            for user in users
+            for state in user.get("licenseAssignmentStates") or ()
+        ]
         return columns(users, self.extra), states
 
     def _deleted(self) -> Iterator[Answer]:

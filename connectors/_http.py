@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
 
 import requests
+import urllib3
 from requests.adapters import HTTPAdapter
 
 from reconciler.connector import AccessRefused, Incomplete
@@ -123,9 +124,10 @@ class Api:
                 json=body,
                 timeout=(CONNECT_SECONDS, ANSWER_SECONDS),
                 allow_redirects=False,
+                stream=True,
             )
-            content = answer.content
-        except (requests.RequestException, OSError) as problem:
+            content = _whole(answer)
+        except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as problem:
             return None, f"{type(problem).__name__}: {problem}"
         if not 200 <= answer.status_code < 300:
             return answer, f"{answer.status_code} {reason_of(answer)}"
@@ -166,6 +168,15 @@ class Api:
                 f"{self.root}: the answer links to another host ({theirs.scheme}://{theirs.netloc[:80]}); it is not followed"
             )
         return url
+
+
+def _whole(answer: requests.Response) -> bytes:
+    """The body read in one piece: requests' own way, ten kilobytes at a time, costs a fifth of a large page's time."""
+    try:
+        answer._content = answer.raw.read(decode_content=True)
+    finally:
+        answer.close()  # gives a connection that is read to its end back to the pool
+    return answer._content or b""
 
 
 def pages(

@@ -26,6 +26,8 @@ _OPTIONS = frozenset(("$select", "$top", "$filter", "$count", "$orderby", "$sear
 def listed(call: Call, rows: Iterable[Json], shape: Shape) -> Reply:
     """The page that the query asks for; raises Refusal."""
     _known_options(call)
+    if expired := call.request.fault("expired_token"):
+        raise expired_page(int(expired.value or 400))
     chosen = _chosen(call, list(rows), shape)
     begin, size = _begin(call, chosen) if shape.pages else 0, _size(call, shape)
     if short := call.request.fault("short_pages"):
@@ -131,8 +133,6 @@ def _token(call: Call, begin: int, last: str) -> str:
 def _begin(call: Call, rows: Sequence[Json]) -> int:
     """Where the page begins: after the last row of the page before, wherever that lies by now; raises Refusal."""
     told = call.query.get("$skiptoken", "")
-    if expired := call.request.fault("expired_token"):
-        raise expired_page(int(expired.value or 400))
     if not told:
         return 0
     try:

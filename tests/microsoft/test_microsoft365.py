@@ -1,105 +1,57 @@
-"""Graph as documented, on its real addresses: whole, or an error."""
+"""Microsoft 365 as the embedded tenant serves it: read whole and right, by a real login over TLS."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
 
 import pytest
-import responses
 
 from connectors import _http
-from connectors.microsoft365 import Settings, anchor, read
-from reconciler.connector import AccessRefused, Answer, Context, Ended, Incomplete, Page, SourceError, Unreadable
+from connectors.microsoft365 import NEEDS, Settings, anchor, instant, read
+from reconciler.connector import AccessRefused, Answer, Context, Ended, Identity, Incomplete, Page, Unreadable
+from reconciler.sandbox.faults import Fault, Faults
+from reconciler.sandbox.graph import READER, READING, GraphServer, Registration, microsoft
+from reconciler.sandbox.tenant import user
+from reconciler.sandbox.tls import Authority
+from reconciler.tables import AREAS
+from tests.graph_tenant import DOMAIN, small_tenant, upn
 
-GRAPH, LOGIN = "https://graph.microsoft.com/v1.0", "https://login.microsoftonline.com/contoso"
-USERS = [
-    {"id": f"u{n}", "userPrincipalName": f"user{n}@contoso.com", "mail": f"user{n}@contoso.com", "employeeId": f"{n:06d}", "accountEnabled": n != 1,
-     "userType": "Guest" if n == 4 else "Member", "proxyAddresses": [f"SMTP:user{n}@contoso.com", f"smtp:Alias{n}@contoso.com"],
-     "licenseAssignmentStates": [{"skuId": "sku", "assignedByGroup": None if n else "g0"}],
-     "signInActivity": {"lastSignInDateTime": "2026-11-01T00:00:00Z" if n else "0001-01-01T00:00:00Z"}, "manager": {"id": "u0"} if n else None}
-    for n in range(5)
-]  # fmt: skip
-LISTS: dict[str, list[dict[str, Any]]] = {
-    "users": USERS,
-    "groups": [
-        {"id": f"g{n}", "displayName": f"Group {n}", "groupTypes": ["DynamicMembership"] if n == 2 else []} for n in range(3)
-    ],
-    "groups/g0/members": [{"@odata.type": "#microsoft.graph.user", "id": f"u{n}"} for n in range(5)],
-    "groups/g1/members": [
-        {"@odata.type": "#microsoft.graph.group", "id": "g0"},
-        {"@odata.type": "#microsoft.graph.group", "id": "g1"},
-    ],
-    "groups/g2/members": [{"@odata.type": "#microsoft.graph.user", "id": "u2"}],
-    "roleManagement/directory/roleDefinitions": [
-        {"id": "r", "displayName": "Global Administrator", "templateId": "62e90394-69f5-4237-9190-012177145e10"}
-    ],
-    "roleManagement/directory/roleAssignments": [{"id": "a", "principalId": "u3", "roleDefinitionId": "r"}],
-    "roleManagement/directory/roleEligibilityScheduleInstances": [],
-    "subscribedSkus": [{"skuId": "sku", "skuPartNumber": "SPE_E5"}],
-}
-PAGE = 2
+GLOBAL, HELPDESK, USER_ADMIN = (
+    "62e90394-69f5-4237-9190-012177145e10",
+    "729827e3-9c14-49f7-bb1b-9608f156bbb8",
+    "fe930be7-5e62-47db-91af-98c3a49a38b1",
+)
 
 
-class Graph:
-    """A small Graph in pages of two; `break_at` says what the n-th request for a path answers instead."""
-
-    def __init__(self, mock: responses.RequestsMock) -> None:
-        self.break_at: dict[tuple[str, int], Any] = {}
-        self.asked: list[str] = []
-        self.mock = mock
-        self.counts: int | None = None
-        for path in LISTS:
-            mock.add_callback(responses.GET, f"{GRAPH}/{path}", callback=self.answer)
-        discovery = {"token_endpoint": f"{LOGIN}/oauth2/v2.0/token", "authorization_endpoint": f"{LOGIN}/a", "issuer": LOGIN}
-        mock.get(f"{LOGIN}/v2.0/.well-known/openid-configuration", json=discovery)
-        self.token = mock.post(
-            f"{LOGIN}/oauth2/v2.0/token", json={"access_token": "t", "expires_in": 3600, "token_type": "Bearer"}
-        )
-
-    def answer(self, request: Any) -> tuple[int, dict[str, str], str]:
-        path, query = urlsplit(request.url).path.removeprefix("/v1.0/"), parse_qs(urlsplit(request.url).query)
-        kind = f"{path}?sign-in" if "signInActivity" in query.get("$select", [""])[0] else path
-        self.asked.append(kind)
-        begin = int(query.get("$skiptoken", ["0"])[0])
-        rows = LISTS[path][begin : begin + PAGE]
-        broken = self.break_at.get((kind, begin // PAGE))
-        if callable(broken):
-            return broken(self.asked.count(kind))
-        body: dict[str, Any] = {"value": rows}
-        if "$count" in query and self.counts is not None:
-            body = {"value": rows[:1], "@odata.count": self.counts}
-            return 200, {}, json.dumps(body)
-        if broken == "again":
-            body["@odata.nextLink"] = request.url
-        elif broken == "elsewhere":
-            body["@odata.nextLink"] = "https://graph.microsoft.com@evil.example/v1.0/users"
-        elif begin + PAGE < len(LISTS[path]):
-            first = request.url.split("&$skiptoken")[0]
-            body["@odata.nextLink"] = f"{first}&$skiptoken={begin + PAGE}"
-        return 200, {}, json.dumps(body)
+@pytest.fixture(scope="module")
+def authority() -> Authority:
+    return Authority()
 
 
 @pytest.fixture
-def graph(monkeypatch: pytest.MonkeyPatch) -> Iterator[Graph]:
-    monkeypatch.setattr(_http.Api, "_pause", no_pause)
-    monkeypatch.setenv("M365_SECRET", "canary-secret")
-    with responses.RequestsMock(assert_all_requests_are_fired=False) as mock:
-        yield Graph(mock)
+def server(authority: Authority, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[GraphServer]:
+    (tmp_path / "ca.pem").write_text(authority.pem, "ascii")
+    monkeypatch.setenv("M365_SECRET", READER.secret or "")
+    monkeypatch.setattr(_http.Api, "_pause", lambda self, attempt, answer, problem: None)  # waiting is tested by itself
+    made = microsoft(small_tenant(), Faults(), authority.context())
+    made.start()
+    yield made
+    made.close()
 
 
-def no_pause(self: Any, attempt: int, answer: Any, problem: str) -> None:
-    """Waiting is tested by itself."""
+def settings(server: GraphServer, folder: Path, **more: Any) -> Settings:
+    told = {
+        "kind": "microsoft365", "tenant": server.tenant.domain, "client_id": READER.client_id, "client_secret": "env:M365_SECRET",
+        "login_url": server.url, "graph_url": f"{server.url}/v1.0", "ca_file": str(folder / "ca.pem"),
+    }  # fmt: skip
+    return Settings.model_validate(told | more)
 
 
-def answers() -> list[Answer]:
-    made = Settings.model_validate(
-        {"kind": "microsoft365", "tenant": "contoso", "client_id": "c", "client_secret": "env:M365_SECRET"}
-    )
-    return list(read(made, Context("m365", datetime(2026, 11, 22, tzinfo=UTC))))
+def answers(server: GraphServer, folder: Path, **more: Any) -> list[Answer]:
+    return list(read(settings(server, folder, **more), Context("m365", datetime(2026, 11, 22, tzinfo=UTC))))
 
 
 def table(found: list[Answer], name: str) -> list[dict[str, Any]]:
@@ -107,114 +59,206 @@ def table(found: list[Answer], name: str) -> list[dict[str, Any]]:
     return [dict(zip(page.columns, values, strict=True)) for values in zip(*page.columns.values(), strict=True)]
 
 
-def test_reads_everybody(graph: Graph) -> None:
-    found = answers()
-    users = {row["account_id"]: row for row in table(found, "accounts")}
-    assert len(users) == len(USERS)
-    assert (users["u1"]["enabled"], users["u4"]["kind"], users["u2"]["aliases"]) == (False, "guest", ["alias2@contoso.com"])
-    assert (users["u0"]["last_login_at"], users["u1"]["manager_account_id"], users["u3"]["privileged"]) == (None, "u0", True)
+def people(found: list[Answer]) -> dict[str, dict[str, Any]]:
+    return {row["login"]: row for row in table(found, "accounts")}
 
 
-def test_says_how_each_thing_is_held(graph: Graph) -> None:
-    held = {(row["account_id"], row["entitlement_id"], row["via"]) for row in table(answers(), "grants")}
+def test_reads_everybody(server: GraphServer, tmp_path: Path) -> None:
+    found = people(answers(server, tmp_path))
+    assert len(found) == 11
+    assert (found[upn(7)]["enabled"], found[upn(7)]["state_reason"]) == (False, "disabled")
+    assert found[f"guest_elsewhere.example#EXT#@{server.tenant.domain}"]["kind"] == "guest"
+    assert found[f"helper@{DOMAIN}"]["kind"] == "agent"
+    assert list(found[upn(5)]["aliases"]) == [upn(5)]
+    assert (found[upn(3)]["mastered_by"], found[upn(3)]["sid"]) == ("on-premises", "S-1-5-21-1-2-3-1103")
+    assert found[upn(3)]["anchor"] == "03020100-0504-0706-0809-0a0b0c0d0e0f"
+    assert (found[upn(1)]["manager_account_id"], found[upn(0)]["manager_account_id"]) == (server.tenant.user_id(upn(0)), None)
+
+
+def test_a_deleted_user_is_told_under_the_name_it_had(server: GraphServer, tmp_path: Path) -> None:
+    gone = people(answers(server, tmp_path))[f"gone@{DOMAIN}"]
+    assert (gone["enabled"], gone["state_reason"], gone["employee_id"]) == (False, "deleted", "000099")
+
+
+def test_unknown_stays_unknown(server: GraphServer, tmp_path: Path) -> None:
+    found = people(answers(server, tmp_path))
+    assert found[upn(0)]["last_login_at"] == instant("2026-11-20T10:00:00Z")
+    assert found[upn(2)]["last_login_at"] is None
+    assert [found[name]["mfa"] for name in (upn(0), upn(2), f"helper@{DOMAIN}")] == [True, False, None]
+
+
+def test_the_privileged_are_known_directly_by_group_and_on_demand(server: GraphServer, tmp_path: Path) -> None:
+    found = people(answers(server, tmp_path))
+    assert {name for name, row in found.items() if row["privileged"]} == {upn(0), upn(4), upn(1)}
+    assert found[upn(6)]["privileged"] is False, "Reports Reader is no privileged role"
+
+
+def test_says_how_each_thing_is_held(server: GraphServer, tmp_path: Path) -> None:
+    found, tenant = answers(server, tmp_path), server.tenant
+    names = {row["account_id"]: row["login"] for row in table(found, "accounts")}
+    held = {(names[row["account_id"]], row["entitlement_id"], row["via"]) for row in table(found, "grants")}
+    e5, ids = tenant.sku("SPE_E5"), {name: tenant.group_id(name) for name in ("Everyone", "Parent", "Rule", "Admins")}
     assert {
-        ("u0", "g0", "direct"),
-        ("u0", "g1", "nested"),
-        ("u2", "g2", "dynamic"),
-        ("u3", "r", "direct"),
-        ("u0", "sku", "inherited"),
-        ("u1", "sku", "direct"),
-    } <= held
-    assert not [row for row in held if row[1] == "g1" and row[2] == "direct"]
+        (upn(0), ids["Everyone"], "direct"), (upn(0), ids["Parent"], "nested"), (upn(6), ids["Parent"], "direct"), (upn(6), ids["Everyone"], "direct"),
+        (upn(2), ids["Rule"], "dynamic"), (upn(0), GLOBAL, "direct"), (upn(4), HELPDESK, "inherited"), (upn(1), USER_ADMIN, "eligible"),
+        (upn(0), e5, "direct"), (upn(1), e5, "inherited"), (upn(0), tenant.app("Expenses"), "direct"),
+        (upn(2), f"consent:{tenant.app('Mail Archive')}", "direct"),
+    } <= held  # fmt: skip
+    assert sum(entitlement == ids["Parent"] for _, entitlement, _ in held) == 9, "a circle of groups ends where it began"
 
 
-FAULTS = {
-    "a server error that stays": lambda count: (503, {}, "busy"),
-    "no permission": lambda count: (
-        403,
-        {},
-        '{"error": {"code": "Authorization_RequestDenied", "message": "Insufficient privileges"}}',
-    ),
-    "not JSON": lambda count: (200, {}, "<html>"),
-    "cut in the middle": lambda count: (200, {}, '{"value": [{"id": "u'),
-    "success without a list": lambda count: (200, {}, '{"error": {"code": "x"}}'),
-    "a page token that is dead for good": lambda count: (
-        400,
-        {},
-        '{"error": {"code": "Directory_ExpiredPageToken", "message": "x"}}',
-    ),
-    "the same page again": "again",
-    "a link to another host": "elsewhere",
-}
-ESSENTIAL = [(path, page) for path in ("users", "groups", "groups/g0/members") for page in range(-(-len(LISTS[path]) // PAGE))]
+def test_says_what_each_thing_is(server: GraphServer, tmp_path: Path) -> None:
+    found, tenant = answers(server, tmp_path), server.tenant
+    about = {row["name"]: row for row in table(found, "entitlements") if row["kind"] != "oauth_grant"}
+    kinds = {name: about[name]["kind"] for name in ("Everyone", "Global Administrator", "SPE_E5", "LAPTOP-0", "Expenses")}
+    assert list(kinds.values()) == ["group", "role", "licence", "device", "application"]
+    assert {name for name, row in about.items() if row["kind"] == "group" and not row["writable"]} == {"Rule", "Synced", "List"}
+    assert about["Everyone"]["owner_account_id"] == tenant.user_id(upn(5))
+    assert about["LAPTOP-1"]["owner_account_id"] == tenant.user_id(upn(1))
+    assert (about["KIOSK"]["owner_account_id"], about["Admins"]["privileged"]) == (None, True)
 
 
-@pytest.mark.parametrize("fault", FAULTS)
-@pytest.mark.parametrize(("path", "page"), ESSENTIAL)
-def test_a_page_that_fails_leaves_no_answer(graph: Graph, fault: str, path: str, page: int) -> None:
-    graph.break_at[path, page] = FAULTS[fault]
-    yielded: list[Answer] = []
-    with pytest.raises(SourceError):
-        for answer in _one_by_one():
-            yielded.append(answer)
-    assert not [a for a in yielded if isinstance(a, Page)], "rows must come only when everything was read"
+def test_further_properties_are_kept_under_the_names_they_are_given(server: GraphServer, tmp_path: Path) -> None:
+    server.tenant.change_user(upn(1), postalCode="N1 9GU")
+    found = people(answers(server, tmp_path, extra={"postcode": "postalCode"}))
+    assert (found[upn(1)]["extra"], found[upn(2)]["extra"]) == ('{"postcode": "N1 9GU"}', None)
 
 
-def _one_by_one() -> Iterator[Answer]:
-    yield from answers()
+def test_every_listing_comes_to_its_end(server: GraphServer, tmp_path: Path) -> None:
+    found = answers(server, tmp_path)
+    ended = {a.scope: a for a in found if isinstance(a, Ended)}
+    assert {
+        "users", "groups", "managers", "sign-in activity", "role assignments", "eligible roles", "licences", "devices", "applications",
+        "consents", "deleted users", "registered methods", "owners of groups",
+    } <= set(ended)  # fmt: skip
+    assert all(a.declared in (None, a.rows) for a in ended.values())
+    assert (ended["users"].declared, ended["groups"].declared) == (10, 7)
+    assert next(a for a in found if isinstance(a, Identity)).value == server.tenant.id
 
 
-def test_a_passing_fault_passes(graph: Graph) -> None:
-    def once(count: int) -> tuple[int, dict[str, str], str]:
-        if count == 2:
-            return 429, {"Retry-After": "0.01"}, "slow down"
-        return 200, {}, json.dumps({"value": USERS[2:4], "@odata.nextLink": f"{GRAPH}/users?$top=999&$skiptoken=4"})
+# --- who may read what --------------------------------------------------------------------------------------------
 
-    graph.break_at["users", 1] = once
-    assert len(table(answers(), "accounts")) == len(USERS)
-
-
-OPTIONAL = [("users?sign-in", "sign_in"), ("roleManagement/directory/roleAssignments", "roles"), ("subscribedSkus", "licences")]
+WITHOUT = [
+    ("sign_in and mfa", {"AuditLog.Read.All"}, {"sign_in", "mfa"}),
+    ("roles", {"RoleManagement.Read.Directory", "Directory.Read.All"}, {"roles", "oauth_grants"}),
+    ("licences", {"LicenseAssignment.Read.All", "Directory.Read.All"}, {"licences", "oauth_grants"}),
+    ("devices", {"Device.Read.All", "Directory.Read.All"}, {"devices", "oauth_grants"}),
+    ("applications", {"Application.Read.All", "Directory.Read.All"}, {"oauth_grants"}),
+]
 
 
-@pytest.mark.parametrize(("path", "area"), OPTIONAL)
-def test_an_area_without_permission_is_said_to_be_unreadable(graph: Graph, path: str, area: str) -> None:
-    graph.break_at[path, 0] = FAULTS["no permission"]
-    found = answers()
-    assert [a.area for a in found if isinstance(a, Unreadable)] == [area]
-    assert len(table(found, "accounts")) == len(USERS)
+@pytest.mark.parametrize(("taken", "areas"), [row[1:] for row in WITHOUT], ids=[f"without {row[0]}" for row in WITHOUT])
+def test_an_area_without_permission_is_unreadable_and_the_rest_is_whole(
+    server: GraphServer, tmp_path: Path, taken: set[str], areas: set[str]
+) -> None:
+    server.login.register([Registration(READER.client_id, READER.secret, permissions=READING - taken)])
+    found = answers(server, tmp_path)
+    assert {a.area for a in found if isinstance(a, Unreadable)} == areas
+    assert all(
+        a.fix.startswith("grant ") and "Authorization_RequestDenied" in a.reason for a in found if isinstance(a, Unreadable)
+    )
+    assert len(people(found)) == 11
 
 
-@pytest.mark.parametrize("fault", ["a server error that stays", "cut in the middle", "the same page again"])
-@pytest.mark.parametrize(("path", "area"), OPTIONAL)
-def test_an_area_that_breaks_is_not_taken_for_refused(graph: Graph, path: str, area: str, fault: str) -> None:
-    graph.break_at[path, 0] = FAULTS[fault]
-    with pytest.raises(Incomplete):
-        answers()
+@pytest.mark.parametrize(
+    "taken", [{"User.Read.All", "Directory.Read.All"}, {"GroupMember.Read.All", "Group.Read.All", "Directory.Read.All"}]
+)
+def test_without_users_or_groups_there_is_no_answer(server: GraphServer, tmp_path: Path, taken: set[str]) -> None:
+    server.login.register([Registration(READER.client_id, READER.secret, permissions=READING - taken)])
+    with pytest.raises(AccessRefused, match="Authorization_RequestDenied"):
+        answers(server, tmp_path)
 
 
-def test_a_member_that_the_listing_lacks_makes_it_short(graph: Graph, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(LISTS, "users", USERS[:4])
-    with pytest.raises(Incomplete, match="listing is short"):
-        answers()
+def test_roles_on_demand_that_are_refused_are_not_taken_for_none(server: GraphServer, tmp_path: Path) -> None:
+    """Directory.Read.All tells who holds a role, and not who may take one."""
+    taken = {"RoleManagement.Read.Directory", "RoleEligibilitySchedule.Read.Directory"}
+    server.login.register([Registration(READER.client_id, READER.secret, permissions=READING - taken)])
+    found = answers(server, tmp_path)
+    unread = [a for a in found if isinstance(a, Unreadable)]
+    assert [(a.area, a.fix) for a in unread] == [("roles", "grant RoleEligibilitySchedule.Read.Directory")]
+    told = people(found)
+    assert (told[upn(0)]["privileged"], told[upn(2)]["privileged"]) == (True, None)
 
 
-@pytest.mark.parametrize(("counts", "declared"), [(5, 5), (4, 5), (6, 6)], ids=["it agrees", "its index lags", "it has more"])
-def test_the_tenants_own_count_is_held_against_the_listing(graph: Graph, counts: int, declared: int) -> None:
-    graph.counts = counts
-    ended = next(a for a in answers() if isinstance(a, Ended) and a.scope == "users")
-    assert (ended.rows, ended.declared) == (5, declared)  # the pull refuses rows != declared
+def test_a_tenant_without_roles_on_demand_has_none(server: GraphServer, tmp_path: Path) -> None:
+    server.tenant.governance = False
+    found = answers(server, tmp_path)
+    assert not [a for a in found if isinstance(a, Unreadable)]
+    assert people(found)[upn(1)]["privileged"] is False
 
 
-def test_a_wrong_secret_is_tried_once_and_never_shown(graph: Graph) -> None:
-    refusal = json.dumps({"error": "invalid_client", "error_description": "AADSTS7000215: Invalid client secret provided."})
-    graph.mock.remove(graph.token)
-    token = graph.mock.post(f"{LOGIN}/oauth2/v2.0/token", status=401, body=refusal)
+def test_a_tenant_without_premium_tells_neither_sign_ins_nor_methods(server: GraphServer, tmp_path: Path) -> None:
+    server.tenant.premium = False
+    assert {a.area for a in answers(server, tmp_path) if isinstance(a, Unreadable)} == {"sign_in", "mfa"}
+
+
+def test_every_area_has_its_permission_and_is_known_to_the_tables() -> None:
+    assert {need.area for need in NEEDS if need.area} <= set(AREAS)
+
+
+# --- the login ----------------------------------------------------------------------------------------------------
+
+
+def test_a_wrong_secret_is_tried_once_and_never_shown(
+    server: GraphServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("M365_SECRET", "canary-secret")
     with pytest.raises(AccessRefused, match="AADSTS7000215") as refused:
-        answers()
-    assert token.call_count == 1
+        answers(server, tmp_path)
+    assert server.login.asked == 1
     assert "canary" not in str(refused.value)
 
+
+def test_an_unknown_tenant_is_said_to_be_one(server: GraphServer, tmp_path: Path) -> None:
+    with pytest.raises(AccessRefused, match=r"elsewhere\.example"):
+        answers(server, tmp_path, tenant="elsewhere.example")
+
+
+@pytest.mark.parametrize("on", ["users", "members", "roleAssignments"])
+def test_a_token_that_dies_is_renewed_once(server: GraphServer, tmp_path: Path, on: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("connectors._graph_token.FRESH_SECONDS", 0.0)
+    assert server.faults is not None
+    server.faults.reset(Fault(f"GET .*{on}", "status", at=2, value=401))
+    assert len(people(answers(server, tmp_path))) == 11
+    assert server.login.asked == 2
+
+
+def test_a_token_refused_twice_is_no_permission(server: GraphServer, tmp_path: Path) -> None:
+    server.faults.reset(Fault("GET .*v1.0/users", "status", at=0, value=401))
+    with pytest.raises(AccessRefused):
+        answers(server, tmp_path)
+    assert server.login.asked <= 2
+
+
+LOGIN_FAULTS = [
+    ("a web page", "garbage", None), ("a server error", "status", 503), ("too many requests", "status", 429),
+    ("half an answer", "cut", 60), ("an empty answer", "cut", 0),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("do", "value"), [row[1:] for row in LOGIN_FAULTS], ids=[row[0] for row in LOGIN_FAULTS])
+@pytest.mark.parametrize("path", ["openid-configuration", "oauth2/v2.0/token"])
+def test_a_login_that_breaks_leaves_no_answer(server: GraphServer, tmp_path: Path, path: str, do: Any, value: Any) -> None:
+    server.faults.reset(Fault(path, do, at=0, value=value))
+    with pytest.raises((AccessRefused, Incomplete)):
+        answers(server, tmp_path)
+
+
+CLOUDS = [
+    ("https://login.microsoftonline.us", None, "https://graph.microsoft.us/v1.0"),
+    ("https://login.microsoftonline.us", "https://dod-graph.microsoft.us/v1.0", "https://dod-graph.microsoft.us/v1.0"),
+    ("https://login.partner.microsoftonline.cn/", None, "https://microsoftgraph.chinacloudapi.cn/v1.0"),
+    ("https://login.microsoftonline.com", None, "https://graph.microsoft.com/v1.0"),
+]
+
+
+@pytest.mark.parametrize(("login", "graph", "made"), CLOUDS)
+def test_a_national_login_brings_its_own_graph(login: str, graph: str | None, made: str) -> None:
+    told = {"kind": "microsoft365", "tenant": "t", "client_id": "c", "client_secret": "env:X", "login_url": login}
+    assert Settings.model_validate(told | ({"graph_url": graph} if graph else {})).graph_url == made
+
+
+# --- small things -------------------------------------------------------------------------------------------------
 
 ANCHORS = [
     ("AAECAwQFBgcICQoLDA0ODw==", "03020100-0504-0706-0809-0a0b0c0d0e0f"),
@@ -229,6 +273,20 @@ def test_the_anchor_reads_as_the_directory_prints_it(told: str | None, made: str
     assert anchor(told) == made
 
 
-def test_every_scope_is_told(graph: Graph) -> None:
-    scopes = {a.scope for a in answers() if isinstance(a, Ended)}
-    assert {"users", "groups", "managers", "sign-in activity", "role assignments", "licences", "members of g0"} <= scopes
+INSTANTS = [
+    ("2026-11-20T10:00:00Z", 1795168800000000), ("2026-11-20T10:00:00.1234567Z", 1795168800123456), ("0001-01-01T00:00:00Z", None),
+    ("", None), (None, None),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("told", "made"), INSTANTS)
+def test_an_instant_that_is_none_is_not_told(told: str | None, made: int | None) -> None:
+    assert instant(told) == made
+
+
+def test_a_report_that_tells_of_too_few_is_not_believed(server: GraphServer, tmp_path: Path) -> None:
+    for number in range(30):
+        server.tenant.put_user(user(f"more{number}@{DOMAIN}", "More", str(number)))
+    found = answers(server, tmp_path)
+    assert [a.area for a in found if isinstance(a, Unreadable)] == ["mfa"]
+    assert {row["mfa"] for row in table(found, "accounts")} == {None}

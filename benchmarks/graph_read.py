@@ -1,0 +1,259 @@
+"""How fast Microsoft 365 is read: ours beside plain requests, the stock loop and the official SDK, on the same pages.
+
+python -m benchmarks.graph_read [USERS [GROUPS]]. MSGRAPH_PYTHON names a Python that has msgraph-sdk.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import requests
+
+from connectors._graph_listing import Listings, expired
+from connectors._graph_reading import Reading
+from connectors._http import Api, new_session
+from connectors.microsoft365 import NEEDS
+from reconciler.sandbox.faults import Fault, Faults
+from reconciler.sandbox.graph import READER, microsoft
+from reconciler.sandbox.tenant import Tenant, user
+
+GROUPS, SAMPLE, LATE = 2_000, 60, 0.3  # groups, those of them the slow loop reads, seconds a page
+TENANT = "7c4b6d2e-51f0-4d7b-9a53-0e9a3f6c1b20"
+SELECT = (
+    "id,userPrincipalName,mail,proxyAddresses,employeeId,givenName,surname,displayName,department,jobTitle,companyName,officeLocation,"
+    "accountEnabled,userType,createdDateTime,lastPasswordChangeDateTime,onPremisesSyncEnabled,onPremisesImmutableId,"
+    "onPremisesSecurityIdentifier,licenseAssignmentStates"
+)
+SDK_USERS = 60
+_SDK = """
+import json, sys, time
+from kiota_serialization_json.json_parse_node_factory import JsonParseNodeFactory
+from msgraph.generated.models.user_collection_response import UserCollectionResponse
+body, best = sys.stdin.buffer.read(), 0.0
+for _ in range(2):
+    begun = time.perf_counter()
+    made = JsonParseNodeFactory().get_root_parse_node("application/json", body).get_object_value(UserCollectionResponse)
+    best = max(best, len(made.value) / (time.perf_counter() - begun))
+print(best)
+"""
+
+
+def company(users: int, groups: int) -> Tenant:
+    """People with everything filled in, a licence each, and groups of twenty."""
+    made = Tenant(id=TENANT)
+    sku = made.sku("SPE_E5")
+    ids = []
+    for n in range(users):
+        about = {
+            "employeeId": f"{n:06d}",
+            "department": "Finance",
+            "jobTitle": "Analyst",
+            "companyName": "Example Ltd",
+            "officeLocation": "London",
+        }
+        synced = {
+            "onPremisesSyncEnabled": True,
+            "onPremisesImmutableId": "AAECAwQFBgcICQoLDA0ODw==",
+            "onPremisesSecurityIdentifier": f"S-1-5-21-1-2-3-{n}",
+        }
+        state = {
+            "skuId": sku,
+            "disabledPlans": [],
+            "assignedByGroup": None,
+            "state": "Active",
+            "error": "None",
+            "lastUpdatedDateTime": "2026-01-01T00:00:00Z",
+        }
+        mails = {
+            "proxyAddresses": [f"SMTP:user{n}@example.com", f"smtp:alias{n}@example.com"],
+            "licenseAssignmentStates": [state],
+        }
+        ids.append(made.put_user(user(f"user{n}@example.com", "Given", f"Family{n}", **about, **synced, **mails)))
+    for g in range(groups):
+        here = made.put_group(f"Group {g}")
+        made.members[here] = dict.fromkeys((ids[(g * 7 + n) % users] for n in range(20)), "users")
+    return made
+
+
+def serve(users: int, groups: int) -> None:
+    """Serve until standard input ends; a line of faults as JSON replaces the script."""
+    faults = Faults()
+    server = microsoft(company(users, groups), faults)
+    server.start()
+    print(server.url, flush=True)
+    for line in sys.stdin:
+        faults.reset(*(Fault(**each) for each in json.loads(line)))
+        print("ready", flush=True)
+    server.close()
+
+
+class Server:
+    """The server in a process of its own."""
+
+    def __init__(self, users: int, groups: int) -> None:
+        program = [sys.executable, "-m", "benchmarks.graph_read", "--serve", str(users), str(groups)]
+        self.process = subprocess.Popen(program, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        self.url = self._line()
+        form = {
+            "client_id": READER.client_id,
+            "client_secret": READER.secret,
+            "grant_type": "client_credentials",
+            "scope": "x/.default",
+        }
+        self.header = (
+            "Bearer " + requests.post(f"{self.url}/{TENANT}/oauth2/v2.0/token", data=form, timeout=30).json()["access_token"]
+        )
+
+    def _line(self) -> str:
+        assert self.process.stdout is not None
+        return self.process.stdout.readline().strip()
+
+    def late(self, seconds: float) -> None:
+        assert self.process.stdin is not None
+        script = [{"on": "v1.0", "do": "delay", "at": 0, "value": seconds}] if seconds else []
+        self.process.stdin.write(json.dumps(script) + "\n")
+        self.process.stdin.flush()
+        assert self._line() == "ready"
+
+
+@contextmanager
+def serving(users: int, groups: int) -> Iterator[Server]:
+    server = Server(users, groups)
+    yield server
+    assert server.process.stdin is not None
+    server.process.stdin.close()
+    server.process.wait(30)
+
+
+# --- the readers ----------------------------------------------------------------------------------------------------
+
+
+def reading(server: Server) -> Reading:
+    root = f"{server.url}/v1.0"
+    api = Api(root, new_session(root, None), lambda renew: server.header, time.monotonic() + 3600, expired=expired)
+    return Reading(Listings(api), {}, {need.area: need.permission for need in NEEDS if need.area})
+
+
+def plain_pages(server: Server, path: str) -> list[dict[str, Any]]:
+    """The stock loop: one session, page after page, every object kept."""
+    session, rows, here = requests.Session(), [], f"{server.url}/v1.0/{path}"
+    session.headers["Authorization"] = server.header
+    while here:
+        page = json.loads(session.get(here, timeout=60).content)
+        rows += page["value"]
+        here = page.get("@odata.nextLink", "")
+    return rows
+
+
+def ours_users(server: Server) -> int:
+    made = reading(server)
+    for _ in made._users():
+        pass
+    return len(made.accounts)
+
+
+def plain_users(server: Server) -> int:
+    return len(plain_pages(server, f"users?$select={SELECT}&$top=999"))
+
+
+def ours_everything(server: Server) -> int:
+    """Users, groups and members, by the passes that a night uses, in parallel chains."""
+    from functools import partial
+
+    from connectors._graph_reading import AT_ONCE
+    from reconciler.connector import together
+
+    made = reading(server)
+    for _ in together([made._users, made._groups], AT_ONCE):
+        pass
+    for _ in together([partial(made._members, group["id"]) for group in made.groups], AT_ONCE):
+        pass
+    return sum(map(len, made.members.values()))
+
+
+def stock_everything(server: Server, groups: int) -> float:
+    """Seconds of the sequential loop: users and groups whole, members of a sample of groups, the rest worked out."""
+    begun = time.perf_counter()
+    plain_users(server)
+    found = plain_pages(server, "groups?$top=999")
+    fixed = time.perf_counter() - begun
+    sample, begun = found[: min(SAMPLE, groups)], time.perf_counter()
+    session = requests.Session()
+    session.headers["Authorization"] = server.header
+    for group in sample:
+        json.loads(session.get(f"{server.url}/v1.0/groups/{group['id']}/members?$top=999", timeout=60).content)
+    return fixed + (time.perf_counter() - begun) * groups / len(sample)
+
+
+def sdk_rate(server: Server) -> float | None:
+    """Users a second that the official SDK turns into its models; None when it is not installed."""
+    python = os.environ.get("MSGRAPH_PYTHON")
+    if not python:
+        return None
+    header = {"Authorization": server.header}
+    body = requests.get(f"{server.url}/v1.0/users?$select={SELECT}&$top={SDK_USERS}", headers=header, timeout=60).content
+    done = subprocess.run([python, "-c", _SDK], input=body, capture_output=True, check=True)
+    return float(done.stdout)
+
+
+# --- the measuring --------------------------------------------------------------------------------------------------
+
+
+def best(run: Callable[[], int], times: int = 3) -> tuple[int, float]:
+    """(rows, seconds) of the fastest of some runs."""
+    seconds, rows = [], 0
+    for _ in range(times):
+        begun = time.perf_counter()
+        rows = run()
+        seconds.append(time.perf_counter() - begun)
+    return rows, min(seconds)
+
+
+def measure(users: int = 20_000, groups: int = GROUPS) -> list[dict[str, Any]]:
+    """Rows of what was measured: name, figure, unit, peer, ratio, bar, and how."""
+    with serving(users, groups) as server:
+        plain_users(server)  # the server's texts are made once, before anybody is timed
+        alternated = [(best(lambda: ours_users(server), 1), best(lambda: plain_users(server), 1)) for _ in range(5)]
+        ours, plain = (max(rows / seconds for rows, seconds in pairs) for pairs in zip(*alternated, strict=True))
+        sdk = sdk_rate(server)
+        server.late(LATE)
+        _, parallel = best(lambda: ours_everything(server), 1)
+        sequential = stock_everything(server, groups)
+    return [
+        _row("users in one chain", ours, "users/s", "requests + json", plain, ours / plain, 0.8, f"{users} users, 999 a page, best of 5, alternated"),
+        _row("users in one chain", ours, "users/s", "msgraph-sdk models", sdk, None if sdk is None else ours / sdk, 100, f"the SDK decodes a page of {SDK_USERS}, without network"),
+        _row(f"users, groups, members of {groups} groups, {LATE} s a page", parallel, "s", "sequential loop", sequential, sequential / parallel, 5,
+             f"the loop reads {SAMPLE} groups; the rest is extrapolated"),
+    ]  # fmt: skip
+
+
+def _row(
+    name: str, figure: float, unit: str, peer: str, theirs: float | None, ratio: float | None, bar: float, how: str
+) -> dict[str, Any]:
+    return {"what": name, "ours": round(figure, 1), "unit": unit, "peer": peer, "theirs": theirs and round(theirs, 1),
+            "ratio": ratio and round(ratio, 2), "bar": bar, "held": None if ratio is None else ratio >= bar, "how": how}  # fmt: skip
+
+
+def table(rows: list[dict[str, Any]]) -> Iterator[str]:
+    for row in rows:
+        theirs = "not installed" if row["theirs"] is None else f"{row['theirs']:,} {row['unit']}"
+        verdict = (
+            "not measured"
+            if row["held"] is None
+            else f"{row['ratio']}x (bar {row['bar']}x) {'held' if row['held'] else 'MISSED'}"
+        )
+        yield f"{row['what']:62} {row['ours']:>10,} {row['unit']:8} {row['peer']:20} {theirs:>20}   {verdict}   ({row['how']})"
+
+
+if __name__ == "__main__":
+    if sys.argv[1:2] == ["--serve"]:
+        serve(int(sys.argv[2]), int(sys.argv[3]))
+    else:
+        print("\n".join(table(measure(*map(int, sys.argv[1:])))))
