@@ -17,6 +17,7 @@ from reconciler.connector import Incomplete
 
 RESTARTS = 2
 LONGEST_LISTING = 3500.0  # seconds; Google ends a chain of pages with 503 after an hour (troubleshoot-error-codes)
+MOST_EMPTY = 30  # pages in a row without a row: one is ordinary, a chain of them leads nowhere
 ROUNDS = 3  # readings of what changes while it is read
 
 Json = Mapping[str, Any]
@@ -66,13 +67,15 @@ def listed(api: Api, request: Any, name: str, take: Callable[[Json], Any], clock
 
 def _gathered(api: Api, first: str, name: str, take: Callable[[Json], Any]) -> Listed:
     rows: list[Any] = []
-    count = 0
+    count = empty = 0
     try:
         for answer in _pages(api, first):
             if "error" in answer:
                 raise Incomplete(f"{first.split('?')[0]}: an error came with a success")
             rows += _taken(first, answer.get(name, ()), take)
-            count += 1
+            count, empty = count + 1, 0 if answer.get(name) else empty + 1
+            if empty > MOST_EMPTY:
+                raise Incomplete(f"{first.split('?')[0]}: {empty} pages in a row with nothing on them and no end")
     except NotThere as problem:
         if count:  # the first page alone says whether there is such a listing: a later one that is missing makes it short
             raise Incomplete(f"page {count + 1} is missing: {problem}") from None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any
 
@@ -68,11 +68,15 @@ class _Reading:
 
     def directory_pass(self, areas: Areas) -> Iterator[Answer]:
         """All that the directory tells, as fast as its quota allows."""
-        chains = [self.read_users, self.read_groups, areas.roles, areas.devices]
-        yield from together([*chains, self.read_deleted] if self.settings.deleted_users else chains, AT_ONCE)
+        beside = [areas.roles, areas.devices, *([self.read_deleted] if self.settings.deleted_users else [])]
+        yield from self.essentials(*beside)
+        yield from areas.applications(self.accounts.values(), self._one_user)
+
+    def essentials(self, *beside: Callable[[], Iterator[Answer]]) -> Iterator[Answer]:
+        """Users, groups, and the members of every group."""
+        yield from together([self.read_users, self.read_groups, *beside], AT_ONCE)
         yield from together((partial(self.read_members, group) for group in list(self.groups.values())), AT_ONCE)
         self.meet_strangers()
-        yield from areas.applications(self.accounts.values(), self._one_user)
 
     # --- users and groups -----------------------------------------------------------------------------------------
 

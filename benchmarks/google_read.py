@@ -1,0 +1,205 @@
+"""Reading Google Workspace: ours beside the stock googleapiclient loop, on the same pages of the embedded company.
+
+The server runs in a process of its own. First without delay, where the reader's own cost shows; then with 300 ms a page,
+which is what a user of the real service sees. `python -m benchmarks.google_read [USERS]` prints the table.
+"""
+
+from __future__ import annotations
+
+import json
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import httplib2
+from google.oauth2 import service_account
+from google_auth_httplib2 import AuthorizedHttp
+from googleapiclient.discovery import build
+
+from connectors.google_workspace import ESSENTIAL, Settings, _Reading
+from reconciler.sandbox.faults import Fault, Faults
+from reconciler.sandbox.google import Customer, group, user
+from reconciler.sandbox.google_server import serve_google
+
+ADMIN, GROUPS, MEMBERS, SAMPLED = "admin@example.com", 2000, 5, 60
+FAR = 0.3  # seconds a page
+Row = dict[str, Any]
+
+
+def measure(users: int = 10_000) -> list[Row]:
+    """Every comparison: what was read, whose code, seconds of wall and CPU, users or objects a second, and the ratio to ours."""
+    with tempfile.TemporaryDirectory() as name:
+        key = Path(name) / "key.json"
+        with _server(users, 0.0, key) as url:
+            near = _one_chain(url, key, users)
+        with _server(users, FAR, key) as url:
+            far = _far_away(url, key, users)
+    return near + far
+
+
+# --- without delay: the reader's own cost -------------------------------------------------------------------------
+
+
+def _one_chain(url: str, key: Path, users: int, turns: int = 5) -> list[Row]:
+    """Users alone, one chain of pages of 500, in turns; the median of each."""
+    contestants: dict[str, Callable[[], int]] = {
+        "ours, pages to accounts": lambda: len(_ours(url, key)._list_users().rows),
+        "googleapiclient + httplib2, pages to dicts": lambda: sum(1 for _ in _stock_users(_stock(url, key))),
+    }
+    times: dict[str, list[tuple[float, float]]] = {name: [] for name in contestants}
+    for _ in range(turns):
+        for name, run in contestants.items():
+            times[name].append(_timed(run, users + 1))
+    what = f"{users} users, one chain, no delay"
+    return [_row(what, name, statistics.median(w for w, _ in told), statistics.median(c for _, c in told), users) for name, told in times.items()]  # fmt: skip
+
+
+def _timed(run: Callable[[], int], wanted: int) -> tuple[float, float]:
+    wall, cpu = time.perf_counter(), time.process_time()
+    found = run()
+    spent = time.perf_counter() - wall, time.process_time() - cpu
+    if found != wanted:
+        raise AssertionError(f"read {found} of {wanted}")
+    return spent
+
+
+# --- 300 ms a page: what a user sees ------------------------------------------------------------------------------
+
+
+def _far_away(url: str, key: Path, users: int) -> list[Row]:
+    """Users, groups and the members of every group: ours whole; the stock loop's members sampled and scaled up."""
+    reading = _ours(url, key)
+    wall, cpu = time.perf_counter(), time.process_time()
+    list(reading.essentials())
+    ours = time.perf_counter() - wall, time.process_time() - cpu
+    if (len(reading.accounts), len(reading.members)) != (users + 1, GROUPS):
+        raise AssertionError(f"read {len(reading.accounts)} users and {len(reading.members)} groups")
+    what = f"{users} users, {GROUPS} groups and their members, {FAR * 1000:.0f} ms a page"
+    objects = users + GROUPS * (1 + MEMBERS)
+    stock = f"googleapiclient + httplib2, one after the other (members of {SAMPLED} groups measured, scaled to {GROUPS})"
+    return [_row(what, "ours, users and groups listed twice", *ours, objects), _row(what, stock, *_stock_far(url, key), objects)]
+
+
+def _stock_far(url: str, key: Path) -> tuple[float, float]:
+    service = _stock(url, key)
+    wall, cpu = time.perf_counter(), time.process_time()
+    sum(1 for _ in _stock_users(service))
+    groups = list(_paged(service.groups(), "groups", customer="my_customer", maxResults=200))
+    between = time.perf_counter(), time.process_time()
+    for one in groups[:SAMPLED]:
+        list(_paged(service.members(), "members", groupKey=one["id"], maxResults=200))
+    scale = len(groups) / SAMPLED
+    after = time.perf_counter(), time.process_time()
+    return between[0] - wall + scale * (after[0] - between[0]), between[1] - cpu + scale * (after[1] - between[1])
+
+
+# --- the contestants ----------------------------------------------------------------------------------------------
+
+
+def _ours(url: str, key: Path) -> _Reading:
+    told = {"kind": "google_workspace", "credentials": f"file:{key}", "subject": ADMIN, "api_url": url}
+    reading = _Reading(Settings.model_validate(told), time.monotonic() + 3600)
+    list(reading.customer())  # a token is fetched and the connection stands
+    return reading
+
+
+def _stock(url: str, key: Path) -> Any:
+    own = service_account.Credentials.from_service_account_file(str(key), scopes=ESSENTIAL, subject=ADMIN)
+    http = AuthorizedHttp(own, httplib2.Http(timeout=60))
+    made = build("admin", "directory_v1", http=http, static_discovery=True, client_options={"api_endpoint": url})
+    made.customers().get(customerKey="my_customer").execute()
+    return made
+
+
+def _stock_users(service: Any) -> Iterator[Row]:
+    return _paged(service.users(), "users", customer="my_customer", maxResults=500, projection="full", orderBy="email")
+
+
+def _paged(resource: Any, name: str, **asked: Any) -> Iterator[Row]:
+    """The loop as Google's own examples write it."""
+    request, rows = resource.list(**asked), []
+    while request is not None:
+        answer = request.execute()
+        rows += answer.get(name, [])
+        request = resource.list_next(request, answer)
+    return iter(rows)
+
+
+def _row(what: str, whose: str, wall: float, cpu: float, objects: int) -> Row:
+    return {"what": what, "whose": whose, "wall": round(wall, 2), "cpu": round(cpu, 2), "per_second": round(objects / wall)}
+
+
+# --- the company, in a process of its own -------------------------------------------------------------------------
+
+
+@contextmanager
+def _server(users: int, delay: float, key: Path) -> Iterator[str]:
+    """A served company; its address. It ends when its input is closed."""
+    words = [sys.executable, "-m", "benchmarks.google_read", "serve", str(users), str(delay), str(key)]
+    with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:  # noqa: S603 - our own
+        yield (process.stdout.readline() if process.stdout else "").strip()
+        process.communicate()
+
+
+def serve(users: int, delay: float, key: Path) -> None:
+    """Serve until the input ends."""
+    faults = Faults([Fault("^GET", "delay", 0, delay)] if delay else [])
+    server = serve_google(_company(users), faults)
+    server.start()
+    key.touch(0o600)
+    key.write_text(server.key_file())
+    print(server.url, flush=True)
+    sys.stdin.read()
+    server.close()
+
+
+def _company(users: int) -> Customer:
+    """Users with what a real one has, about 1,400 bytes each; groups of a few members."""
+    made = Customer()
+    made.put_user(user(ADMIN, "Ada", "Administrator", isAdmin=True))
+    mails = [f"person{n:06d}@example.com" for n in range(users)]
+    for n, mail in enumerate(mails):
+        made.put_user(_person(n, mail))
+    for n in range(GROUPS):
+        here = made.put_group(group(f"group{n:05d}@example.com", f"Group {n}"))
+        for k in range(MEMBERS):
+            made.join(here, mails[(n * MEMBERS + k) % users])
+    return made
+
+
+def _person(n: int, mail: str) -> Row:
+    return user(
+        mail, f"Given{n}", f"Family{n}", lastLoginTime="2026-11-20T08:30:00.000Z", orgUnitPath=f"/Staff/Department {n % 40}",
+        externalIds=[{"type": "organization", "value": f"{n:06d}"}], relations=[{"type": "manager", "value": f"person{n // 10:06d}@example.com"}],
+        organizations=[{"primary": True, "name": "Example Ltd", "title": f"Title {n % 90}", "department": f"Department {n % 40}", "costCenter": "4711", "type": "work"}],
+        phones=[{"type": "work", "value": f"+44 20 7946 {n % 10_000:04d}"}], recoveryEmail=f"private{n}@elsewhere.example",
+        nonEditableAliases=[f"{mail}.test-google-a.com"], aliases=[f"p{n}@example.com"], customSchemas={"HR": {"grade": str(n % 9)}},
+    )  # fmt: skip
+
+
+def table(rows: list[Row]) -> str:
+    """The figures as text, each pair with its ratio."""
+    lines = [f"{'seconds':>9} {'CPU':>7} {'a second':>9}  what, and whose code"]
+    for ours, other in zip(rows[::2], rows[1::2], strict=True):
+        lines += [
+            f"{row['wall']:9.2f} {row['cpu']:7.2f} {row['per_second']:9d}  {row['what']}: {row['whose']}" for row in (ours, other)
+        ]
+        lines.append(
+            f"{'':27}  ours is {other['wall'] / ours['wall']:.2f} times as fast in wall, {other['cpu'] / ours['cpu']:.2f} in CPU"
+        )
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    if sys.argv[1:2] == ["serve"]:
+        serve(int(sys.argv[2]), float(sys.argv[3]), Path(sys.argv[4]))
+    else:
+        measured = measure(int(sys.argv[1]) if len(sys.argv) > 1 else 10_000)
+        print(table(measured))
+        print(json.dumps(measured))
