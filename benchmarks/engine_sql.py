@@ -222,7 +222,7 @@ def night(files: Mapping[str, str], before: Mapping[str, str], last: Path | None
     import duckdb
 
     db, marks = duckdb.connect(), [("begin", time.perf_counter())]
-    db.execute("SET threads = 2; SET preserve_insertion_order = false; SET TimeZone = 'UTC'")
+    db.execute("SET threads = 2; SET enable_progress_bar = false; SET preserve_insertion_order = false; SET TimeZone = 'UTC'")
     words = {
         **files, "now": f"TIMESTAMPTZ '{NOW.isoformat()}'", "everyone": f"'{EVERYONE}'",
         "personal": "('person', 'admin', 'unknown')", "owned": "('person', 'admin', 'unknown', 'service')",
@@ -249,10 +249,10 @@ def night(files: Mapping[str, str], before: Mapping[str, str], last: Path | None
 def _question(policy: str) -> str:
     """Make the table of one policy's findings."""
     hits, told = POLICIES[policy]
-    subject = "person_id" if "account_id" not in told else "account_id"
+    subject = "source, account_id" if "account_id" in told else "person_id" if policy == "state-mismatch" else "source, person_id"
     entitlement = ", entitlement_id" if "entitlement_id" in told else ""
     rows = f"WITH hits AS ({hits}) SELECT {told}" if hits else f"SELECT {told}"
-    return f"CREATE TEMP TABLE \"{policy}\" AS SELECT hash('{policy}', source, {subject}{entitlement}) AS id, * FROM ({rows})"
+    return f"CREATE TEMP TABLE \"{policy}\" AS SELECT hash('{policy}', {subject}{entitlement}) AS id, * FROM ({rows})"
 
 
 def _changes(db: Any, files: Mapping[str, str], before: Mapping[str, str], source: str) -> dict[str, int]:
