@@ -280,11 +280,12 @@ def _counts(db: Any, out: Path, policy: str) -> dict[str, int]:
 
 
 def main() -> None:
-    """python -m benchmarks.engine_sql FOLDER encoded|strings: one measured night on what `prepare` left there."""
+    """python -m benchmarks.engine_sql FOLDER encoded|strings [first]: one measured night, or the first, on what `prepare` left there."""
     folder, kind = Path(sys.argv[1]), sys.argv[2]
     relations = {"encoded": encoded, "strings": strings}[kind]
-    last = folder / f"{kind}0"
-    print(json.dumps(night(relations(folder, "1"), relations(folder, "0"), last, folder / f"{kind}1")))
+    before, first = relations(folder, "0"), sys.argv[3:] == ["first"]
+    made = night(before, before, None, folder / f"{kind}0") if first else night(relations(folder, "1"), before, folder / f"{kind}0", folder / f"{kind}1")
+    print(json.dumps(made))
 
 
 if __name__ == "__main__":
