@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import shutil
 import sys
 import time
 from collections.abc import Iterator, Mapping
@@ -93,7 +95,8 @@ def night(
         pq.write_table(part.table, out / f"{policy}.parquet", compression="zstd")
     mark("write")
     stages = {name: round(at - marks[i][1], 2) for i, (name, at) in enumerate(marks[1:])}
-    return {"stages": stages, "findings": _counts(labels), "changes": changes, "owned": matches.count("owned")}
+    edges = sum(new[s].rows("grants") for s in SYSTEMS)
+    return {"stages": stages, "findings": _counts(labels), "changes": changes, "accounts": len(accounts), "edges": edges}
 
 
 def policies() -> list[Policy]:
@@ -109,6 +112,15 @@ def load_parts(folder: Path) -> dict[str, Part]:
     return {p.id: Part(p.id, p.severity, p.says, p.remedies, pq.read_table(folder / f"{p.id}.parquet")) for p in policies()}
 
 
+def _fresh(folder: Path) -> Archive:
+    """An archive that has the first night's files and not tonight's, so that tonight's are really written."""
+    shutil.rmtree(folder / "again", ignore_errors=True)
+    tonight = json.loads((folder / "nights.json").read_text())["1"].values()
+    tables = [t["sha256"] for sha in tonight for t in Archive(folder / "objects").open(sha).manifest["tables"].values()]
+    shutil.copytree(folder / "objects", folder / "again", copy_function=os.link, ignore=lambda _, names: [n for n in names if Path(n).stem in tables])
+    return Archive(folder / "again")
+
+
 def main() -> None:
     """python -m benchmarks.engine_night FOLDER [encode]: one measured night on what `prepare` left there."""
     folder, encoding = Path(sys.argv[1]), sys.argv[2:] == ["encode"]
@@ -117,9 +129,8 @@ def main() -> None:
     if encoding:
         begun = time.perf_counter(), time.process_time()
         last = {source: archive.open(sha) for source, sha in shas["0"].items()}
-        archive = Archive(folder / "objects-again")
-        (folder / "objects-again").mkdir()
-        made, wall, cpu = encode(folder / "strings1", Archive(folder / "objects"), last)
+        archive = _fresh(folder)
+        made, wall, cpu = encode(folder / "strings1", archive, last)
         shas["1"] = {source: snapshot.sha256 for source, snapshot in made.items()}
         told["not_counted"] = [time.perf_counter() - begun[0] - wall, time.process_time() - begun[1] - cpu]
     result = night(archive, shas["1"], shas["0"], load_parts(folder / "ours0"), folder / "ours1")

@@ -225,7 +225,7 @@ def night(files: Mapping[str, str], before: Mapping[str, str], last: Path | None
     import duckdb
 
     db, marks = duckdb.connect(), [("begin", time.perf_counter())]
-    db.execute("SET threads = 2; SET preserve_insertion_order = false; SET TimeZone = 'UTC'")
+    db.execute("SET threads = 2; SET enable_progress_bar = false; SET preserve_insertion_order = false; SET TimeZone = 'UTC'")
     words = {
         **files, "now": f"TIMESTAMPTZ '{NOW.isoformat()}'", "everyone": f"'{EVERYONE}'",
         "personal": "('person', 'admin', 'unknown')", "owned": "('person', 'admin', 'unknown', 'service')",
@@ -252,10 +252,10 @@ def night(files: Mapping[str, str], before: Mapping[str, str], last: Path | None
 def _question(policy: str) -> str:
     """Make the table of one policy's findings."""
     hits, told = POLICIES[policy]
-    subject = "person_id" if "account_id" not in told else "account_id"
+    subject = "source, account_id" if "account_id" in told else "person_id" if policy == "state-mismatch" else "source, person_id"
     entitlement = ", entitlement_id" if "entitlement_id" in told else ""
     rows = f"WITH hits AS ({hits}) SELECT {told}" if hits else f"SELECT {told}"
-    return f"CREATE TEMP TABLE \"{policy}\" AS SELECT hash('{policy}', source, {subject}{entitlement}) AS id, * FROM ({rows})"
+    return f"CREATE TEMP TABLE \"{policy}\" AS SELECT hash('{policy}', {subject}{entitlement}) AS id, * FROM ({rows})"
 
 
 def _changes(db: Any, files: Mapping[str, str], before: Mapping[str, str], source: str) -> dict[str, int]:
@@ -283,11 +283,12 @@ def _counts(db: Any, out: Path, policy: str) -> dict[str, int]:
 
 
 def main() -> None:
-    """python -m benchmarks.engine_sql FOLDER encoded|strings: one measured night on what `prepare` left there."""
+    """python -m benchmarks.engine_sql FOLDER encoded|strings [first]: one measured night, or the first, on what `prepare` left there."""
     folder, kind = Path(sys.argv[1]), sys.argv[2]
     relations = {"encoded": encoded, "strings": strings}[kind]
-    last = folder / f"{kind}0"
-    print(json.dumps(night(relations(folder, "1"), relations(folder, "0"), last, folder / f"{kind}1")))
+    before, first = relations(folder, "0"), sys.argv[3:] == ["first"]
+    made = night(before, before, None, folder / f"{kind}0") if first else night(relations(folder, "1"), before, folder / f"{kind}0", folder / f"{kind}1")
+    print(json.dumps(made))
 
 
 if __name__ == "__main__":

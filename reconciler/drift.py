@@ -151,13 +151,13 @@ def _changes(new: Snapshot, old: Snapshot) -> dict[str, int]:
 def edge_changes(old: npt.NDArray[np.int64], new: npt.NDArray[np.int64]) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
     """(added, removed) between two sorted, distinct edge columns: one stable sort, then neighbours are compared.
 
-    A stable sort of two sorted runs is a merge. The lowest bit says which night an edge is of, so that an edge of
-    both nights stands beside its twin. (A key has room for it: account codes stay below 2**30.)
+    A stable sort of two sorted runs is a merge, and an edge of both nights then stands beside its twin. Which night the
+    few others are of is looked up.
     """
-    merged = np.concatenate([old << 1, new << 1 | 1])
+    merged = np.concatenate([old, new])
     merged.sort(kind="stable")
     twin = np.zeros(len(merged) + 1, bool)
-    np.equal(merged[1:] >> 1, merged[:-1] >> 1, out=twin[1:-1])
+    np.equal(merged[1:], merged[:-1], out=twin[1:-1])
     alone = merged[~(twin[1:] | twin[:-1])]
-    tonight = (alone & 1).astype(bool)
-    return alone[tonight] >> 1, alone[~tonight] >> 1
+    gone = np.zeros(len(alone), bool) if not len(old) else old[np.minimum(np.searchsorted(old, alone), len(old) - 1)] == alone
+    return alone[~gone], alone[gone]

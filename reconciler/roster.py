@@ -111,8 +111,20 @@ class Roster:
         return (self._starts <= _micros_of(self.now)) & ~undated_prehire
 
     @cached_property
+    def _single(self) -> bool:
+        """Whether everybody has one employment."""
+        return len(self) == len(self.person_of)
+
+    def spoken(self, name: str) -> pa.ChunkedArray:
+        """One column per person, as the employment that speaks for them has it."""
+        told = self.employments(name)
+        return told if self._single else told.take(pa.array(self._primary))
+
+    @cached_property
     def _primary(self) -> Ints:
         """The employment that speaks for each person: counting, of the liveliest status, the latest begun."""
+        if self._single:
+            return np.arange(len(self))
         rank = np.asarray(pc.index_in(tables.whole(self.employments("status")), pa.array(_RANK)), np.int64)
         over = (self._ends != _NEVER) & (self._ends <= _micros_of(self.now))
         order = np.lexsort((-self._starts, rank, over, ~self._counting, self.person_of))
@@ -157,7 +169,7 @@ class Roster:
         """One column per person: a computed one, or the one its primary employment gives. KeyError for others."""
         if name not in self._read:
             computed = _COMPUTED.get(name)
-            made = computed(self) if computed else self.employments(name).take(pa.array(self._primary))
+            made = computed(self) if computed else self.spoken(name)
             self._read[name] = made if isinstance(made, pa.ChunkedArray) else pa.chunked_array([made])
         return self._read[name]
 
@@ -183,19 +195,17 @@ def _status(roster: Roster) -> pa.Array:
 
 
 def _name(roster: Roster) -> pa.Array:
+    if not roster.column("display_name").null_count:
+        return roster.column("display_name")
     preferred, given, family = (tables.plain(roster.column(n)) for n in ("preferred_name", "given_name", "family_name"))
     full = pc.binary_join_element_wise(pc.coalesce(preferred, given), family, " ", null_handling="skip")
     full = pc.if_else(pc.equal(full, ""), None, full)
     return pc.coalesce(roster.column("display_name"), full)
 
 
-def _of_primary(name: str) -> Callable[[Roster], pa.Array]:
-    return lambda roster: roster.employments(name).take(pa.array(roster._primary))
-
-
 _COMPUTED: Mapping[str, Callable[[Roster], pa.Array]] = {
     "person_id": lambda r: r.person_ids,
-    "hr_status": _of_primary("status"),
+    "hr_status": lambda r: r.spoken("status"),
     "status": _status,
     "name": _name,
     "access_ends": lambda r: _instants(r._last_end),
@@ -203,7 +213,7 @@ _COMPUTED: Mapping[str, Callable[[Roster], pa.Array]] = {
     "has_left": lambda r: pa.array(r.left),
     "current": lambda r: pa.array(~r.left & r.begun),
     "starts": lambda r: _instants(r._starts[r._primary]),
-    "last_day": lambda r: pc.coalesce(*(r.employments(n).take(pa.array(r._primary)) for n in ("last_day", "end_date"))),
+    "last_day": lambda r: pc.coalesce(*(r.spoken(n) for n in ("last_day", "end_date"))),
 }
 
 
@@ -215,7 +225,8 @@ def normal(texts: pa.ChunkedArray) -> pa.ChunkedArray:
     plain = pc.all(pc.string_is_ascii(texts)).as_py() is not False  # the usual case, and ten times cheaper
     trimmed = pc.utf8_trim_whitespace(texts)
     folded = pc.ascii_lower(trimmed) if plain else pc.utf8_lower(pc.utf8_normalize(trimmed, "NFC"))
-    return pc.if_else(pc.equal(folded, ""), pa.scalar(None, pa.string()), folded)
+    empty = pc.equal(folded, "")
+    return pc.if_else(empty, pa.scalar(None, pa.string()), folded) if pc.any(empty).as_py() else folded
 
 
 def roster(snapshots: Sequence[Snapshot], now: datetime, zone: str) -> Roster:

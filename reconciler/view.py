@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import cached_property
 from typing import Any, Protocol
 
 import numpy as np
@@ -45,8 +46,16 @@ class Side:
 
     def column(self, name: str, chosen: Ints | None = None) -> pa.Array:
         """The column for every row, or for the chosen ones; repeating texts may be codes."""
-        rows = self.rows if chosen is None else self.rows[chosen]
-        return tables.whole(self.columns.column(name.removeprefix(self.prefix))).take(pa.array(rows, mask=rows < 0))
+        at = self._at if chosen is None else _indices(self.rows[chosen])
+        return tables.whole(self.columns.column(name.removeprefix(self.prefix))).take(at)
+
+    @cached_property
+    def _at(self) -> pa.Array:
+        return _indices(self.rows)
+
+
+def _indices(rows: Ints) -> pa.Array:
+    return pa.array(rows, mask=rows < 0)
 
 
 @dataclass
