@@ -4,19 +4,35 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
-from rich.table import Table
+from rich.text import Text
 
-from reconciler.model import SEVERITIES, Finding, Night, RunRecord
+from reconciler import terminal
+from reconciler.model import Finding, Night
+from reconciler.terminal import MARKS, Line, visible
 
-MARKS = {"critical": "◆", "high": "▲", "medium": "●", "low": "▪", "info": "·"}
-COLOURS = {"critical": "red", "high": "dark_orange", "medium": "yellow", "low": "green", "info": "blue"}
+__all__ = [
+    "MARKS",
+    "Asked",
+    "asked",
+    "console",
+    "print_findings",
+    "print_json",
+    "print_text",
+    "say",
+    "table",
+    "tell",
+    "visible",
+    "write",
+]
+
+COLOURS = {"critical": "bold red", "high": "dark_orange", "medium": "yellow", "low": "green", "info": "blue"}
 
 
 @dataclass
@@ -44,8 +60,15 @@ def say(text: str) -> None:
 
 
 def console(stream: Any = None) -> Console:
-    colour = {"always": True, "never": False, "auto": None}[asked.color]
-    return Console(file=stream or sys.stdout, force_terminal=colour, no_color=True if asked.color == "never" else None, highlight=False, markup=False, width=None if (stream or sys.stdout).isatty() else 200)  # fmt: skip
+    """Where people read: colour on a terminal alone, unless --color says otherwise; NO_COLOR is honoured."""
+    made, colour = stream or sys.stdout, {"always": True, "never": False, "auto": None}[asked.color]
+    plain = {"always": False, "never": True, "auto": None}[asked.color]
+    return Console(file=made, force_terminal=colour, no_color=plain, highlight=False, markup=False, emoji=False, width=None if made.isatty() else 200)  # fmt: skip
+
+
+def width() -> int | None:
+    """The columns of the terminal; None where the output is a file or a pipe, which has as many as a line needs."""
+    return console().width if sys.stdout.isatty() else None
 
 
 def print_json(value: Any) -> None:
@@ -71,49 +94,35 @@ def write(body: bytes) -> None:
 
 
 def table(chosen: list[Finding]) -> None:
-    table = Table(box=None, pad_edge=False)
-    for name in ("severity", "state", "id", "finding"):
-        table.add_column(name, no_wrap=name != "finding")
-    for f in chosen:
-        table.add_row(
-            f"{MARKS[f.severity]} {f.severity}",
-            f.state,
-            f.id,
-            visible(f.summary),
-            style=COLOURS[f.severity] if f.severity == "critical" else None,
-        )
-    console().print(table)
-    say(f"{len(chosen)} findings")
+    """Findings for people: severity, state, age, who, where and what; how many, and how to see fewer, goes to stderr."""
+    _print(terminal.table(chosen, width()))
+    say(terminal.hint(chosen))
 
 
-def visible(text: str) -> str:
-    """What a terminal must not interpret, shown instead."""
-    return "".join(c if c.isprintable() else f"\\u{{{ord(c):04X}}}" for c in text)
+def print_text(text: str) -> None:
+    """Lines such as an explanation or a difference, made visible and folded to the terminal below their labels."""
+    _print(Line(line) for line in terminal.laid_out(text, width()))
 
 
 def tell(night: Night) -> None:
     """One night for people, or as the contract's JSON object."""
-    if asked.format == "json":
-        return print_json(night.record.to_json())
+    if asked.format in ("json", "jsonl"):
+        return (
+            print_json(night.record.to_json())
+            if asked.format == "json"
+            else print(json.dumps(night.record.to_json(), ensure_ascii=False))
+        )
     if sys.stderr.isatty():
         print("\r\x1b[K", end="", file=sys.stderr)
-    for line in lines(night.record):
-        print(line)
-    return None
+    return _print(terminal.night(night.record, night.findings, width()))
 
 
-def lines(record: RunRecord) -> Iterator[str]:
-    for s in record.sources:
-        mark = "OK" if s.state in ("complete", "reused") else "!!"
-        rows = (
-            f"{s.people} people" if s.people else f"{s.accounts} accounts, {s.entitlements} entitlements, {s.grants} memberships"
-        )
-        yield f"{mark}  {s.name:10} {s.state:10} {rows} (read {s.read} = accepted {s.accepted} + quarantined {s.quarantined} + rejected {s.rejected}) {s.seconds:.1f} s"
-        yield from (f"      {visible(reason)}" for reason in s.reasons)
-        yield from (f"      not read: {area}: {visible(reason)}" for area, reason in s.areas.items())
-    m, f = record.matching, record.findings
-    yield f"accounts: {m['owned']} owned, {m['unowned']} nobody's, {m['disputed']} disputed, {m['withheld']} withheld, {m['exempt']} exempt"
-    yield f"findings: {f['new']} new, {f['open']} open, {f['reopened']} reopened, {f['resolved']} resolved, {f['waived']} waived, {f['unverified']} unverified"
-    yield from (f"   {MARKS[s]} {s:8} {f['by_severity'][s]}" for s in reversed(SEVERITIES) if f["by_severity"].get(s))
-    yield from (f"report: {path}" for path in record.reports)
-    yield f"run {record.run}  exit {record.exit}"
+def _print(lines: Iterable[Line]) -> None:
+    """Lines as they are laid out; the mark and word of a severity carry its colour, and news stands out."""
+    out = console()
+    for line in lines:
+        text = Text(line.text, "bold" if line.news else "")
+        if line.severity and line.text.lstrip().startswith(MARKS[line.severity]):
+            begins = line.text.index(MARKS[line.severity])
+            text.stylize(COLOURS[line.severity], begins, begins + 2 + len(line.severity))
+        out.print(text, soft_wrap=True)
