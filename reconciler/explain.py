@@ -16,7 +16,7 @@ from reconciler.estate import Estate
 from reconciler.evaluate import evaluate
 from reconciler.findings import Findings
 from reconciler.matches import describe
-from reconciler.model import Finding, Match, instant_text
+from reconciler.model import Finding, Match, SourceReport, instant_text
 from reconciler.nights import load
 from reconciler.pull import Pulled, Source, reuse
 from reconciler.roster import Roster, normal
@@ -67,10 +67,14 @@ def _stored_answers(config: Config, store: Store) -> dict[str, Pulled]:
     """What the last run was made from; a source that it had not read is missing here too."""
     archive, found = archive_of(config), store.night_of()
     shas = load(archive, found[1]).snapshots if found else {}
+    told = {report.name: report for report in found[0].sources} if found else {}
     pulled: dict[str, Pulled] = {}
     for name, connector in config.connectors.items():
-        last = archive.open(shas[name]) if name in shas else None
-        pulled[name] = reuse(Source(name, connector.kind, connector.settings, last))
+        if name in shas:
+            pulled[name] = reuse(Source(name, connector.kind, connector.settings, archive.open(shas[name])))
+        else:
+            report = told.get(name) or SourceReport(name, connector.kind, "failed", reasons=("the run did not know this source",))
+            pulled[name] = Pulled(report, None)
     return pulled
 
 

@@ -98,7 +98,7 @@ class Draft:
         unknown = set(page.columns) - set(table.names)
         if unknown:
             raise Incomplete(f"{page.table}: the connector sent unknown columns {sorted(unknown)}")
-        ids = page.columns[_ID_COLUMN[page.table]]
+        ids = page.columns.get(_ID_COLUMN[page.table], [None] * len(page))
         if None in ids or "" in ids:
             raise Incomplete(f"{page.table}: a row of {page.scope or 'a page'} has no {_ID_COLUMN[page.table]}")
         arrays = [pa.array(self.vocabularies[page.table].encode(ids), pa.int32())]

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
+from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+from reconciler.cli import main
 
 ROOT = Path(__file__).parents[2]
 NOW = datetime(2026, 11, 22, 2, 5, tzinfo=UTC)
@@ -93,6 +97,13 @@ def account(number: int, login: str, **facts: Any) -> dict[str, Any]:
     }  # fmt: skip
 
 
+@dataclass(frozen=True)
+class Done:
+    returncode: int
+    stdout: str
+    stderr: str
+
+
 @dataclass
 class Estate:
     """The company's files, and its command line. Jo has left and can still sign in; nobody knows `ghost`; Di has no account."""
@@ -116,17 +127,33 @@ class Estate:
     def now(self) -> datetime:
         return NOW + timedelta(days=self.nights)
 
-    def cli(
-        self, *words: str, env: Mapping[str, str] | None = None, where: Path | None = None
-    ) -> subprocess.CompletedProcess[str]:
-        clean = {k: v for k, v in os.environ.items() if k not in ("RECONCILER_CONFIG", "NO_COLOR", "FORCE_COLOR")}
-        own = {"PYTHONPATH": os.pathsep.join((str(self.plugins), str(ROOT))), "TERM": "dumb", **(env or {})}
-        command = [sys.executable, "-m", "reconciler", *words]
-        return subprocess.run(
-            command, cwd=where or self.folder, env={**clean, **own}, capture_output=True, text=True, timeout=120
-        )
+    def cli(self, *words: str, env: Mapping[str, str] | None = None, where: Path | None = None) -> Done:
+        """The command line in this process: everything but the interpreter's start."""
+        out, err = (io.TextIOWrapper(io.BytesIO(), "utf-8", newline="") for _ in range(2))
+        with pytest.MonkeyPatch.context() as patch, redirect_stdout(out), redirect_stderr(err):
+            for name in ("RECONCILER_CONFIG", "NO_COLOR", "FORCE_COLOR"):
+                patch.delenv(name, raising=False)
+            for name, value in {"TERM": "xterm", **(env or {})}.items():
+                patch.setenv(name, value)
+            patch.syspath_prepend(self.plugins)
+            patch.setattr(sys, "argv", ["reconciler", *words])
+            patch.chdir(where or self.folder)
+            with pytest.raises(SystemExit) as ended:
+                main()
+            for stream in (out, err):
+                stream.flush()
+        texts = [stream.buffer.getvalue().decode() for stream in (out, err)]  # type: ignore[attr-defined]
+        return Done(ended.value.code, *texts)  # type: ignore[arg-type]
 
-    def night(self, *words: str) -> subprocess.CompletedProcess[str]:
+    def process(self, *words: str, env: Mapping[str, str] | None = None) -> Done:
+        """The command line as a process of its own."""
+        paths = os.pathsep.join(str(path) for path in (self.folder, self.plugins, ROOT))
+        command = [sys.executable, "-m", "reconciler", *words]
+        told = {**os.environ, "PYTHONPATH": paths, **(env or {})}
+        done = subprocess.run(command, cwd=self.folder, env=told, capture_output=True, timeout=120)
+        return Done(done.returncode, done.stdout.decode(), done.stderr.decode())
+
+    def night(self, *words: str) -> Done:
         """One run at the next night's hour."""
         self.write()
         done = self.cli("run", "--as-of", self.now.isoformat(), *words)
@@ -177,6 +204,3 @@ def lived(tmp_path_factory: pytest.TempPathFactory, plugin_folder: Path) -> Esta
     made.people[1] = made.people[1].replace("Finance", "Sales")
     assert made.night().returncode == 0
     return made
-
-
-Cli = Callable[..., subprocess.CompletedProcess[str]]

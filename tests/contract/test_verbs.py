@@ -172,7 +172,7 @@ def test_data_goes_to_stdout_and_talk_to_stderr(lived: Estate) -> None:
     "locale", [{"LC_ALL": "C", "PYTHONCOERCECLOCALE": "0", "PYTHONUTF8": "0"}, {"PYTHONIOENCODING": "ascii"}]
 )
 def test_any_locale_gets_the_same_bytes(lived: Estate, locale: dict[str, str]) -> None:
-    assert lived.cli("findings", env=locale).stdout == lived.cli("findings").stdout
+    assert lived.process("findings", env=locale).stdout == lived.cli("findings").stdout
 
 
 SHAPES = [
@@ -318,7 +318,7 @@ def test_explain_says_what_was_not_assessed_and_who_is_quarantined(estate: Estat
     assert [(d["line"], d["found"]) for d in told["quarantined"]] == [(4, "Gardening")]
     answers = {answer["policy"]: answer for answer in told["answers"]}
     assert answers["roster-defect"]["answer"] == "yes"
-    assert (answers["leaver-account-enabled"]["answer"], "page 2" in answers["leaver-account-enabled"]["reasons"][0]) == (
+    assert (answers["leaver-account-enabled"]["answer"], "page 2" in str(answers["leaver-account-enabled"]["reasons"])) == (
         "not assessed",
         True,
     )
@@ -423,8 +423,7 @@ def test_an_unexpected_error_is_one_sentence_without_v(estate: Estate) -> None:
 def test_what_nobody_expected_is_one_and_a_trace_only_when_asked(estate: Estate) -> None:
     module = estate.folder / "sitecustomize.py"
     module.write_text("import reconciler.starter\nreconciler.starter.starter = lambda *_: 1 / 0\n")
-    broken = {"PYTHONPATH": os.pathsep.join((str(estate.folder), str(estate.plugins), str(Path(__file__).parents[2])))}
-    quiet, loud = (estate.cli(*words, "--config", "new.toml", "init", env=broken) for words in ([], ["-v"]))
+    quiet, loud = (estate.process(*words, "--config", "new.toml", "init") for words in ([], ["-v"]))
     assert (quiet.returncode, loud.returncode) == (1, 1)
     assert ("Traceback" in quiet.stderr, "Traceback" in loud.stderr) == (False, True)
     assert "ZeroDivisionError: division by zero; run again with -v" in quiet.stderr
@@ -435,7 +434,7 @@ def test_what_nobody_expected_is_one_and_a_trace_only_when_asked(estate: Estate)
 
 def test_accept_is_recorded_with_who_and_why(estate: Estate) -> None:
     estate.night()
-    estate.people = estate.people[:2]
+    estate.people = estate.people[:1]
     shrunk = estate.night("--format", "json")
     assert shrunk.returncode == 5
     (hr,) = (s for s in json.loads(shrunk.stdout)["sources"] if s["name"] == "hr")
