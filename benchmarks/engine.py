@@ -35,7 +35,11 @@ from benchmarks.engine_night import SOURCES, encode, night
 from benchmarks.estate_data import Company
 from reconciler.snapshots import Archive
 
-OURS, ENCODED, PAGES = "ours, from stored snapshots", "ours, tonight encoded first", "ours, tonight encoded first, making of pages counted too"
+OURS, ENCODED, PAGES = (
+    "ours, from stored snapshots",
+    "ours, tonight encoded first",
+    "ours, tonight encoded first, making of pages counted too",
+)
 SAME, TEXT = "DuckDB SQL, our files", "DuckDB SQL, text files"
 CONTESTANTS = {
     OURS: ("benchmarks.engine_night", ()),
@@ -59,7 +63,10 @@ def measure(size: int, rounds: int = 3, folder: Path | None = None) -> list[Row]
         for turn in range(rounds):
             for what in runs:
                 runs[what].append(_run(place, what))
-                print(f"  round {turn + 1}: {what}: {runs[what][-1]['wall']:.1f} s, CPU {runs[what][-1]['cpu']:.1f} s", file=sys.stderr)
+                print(
+                    f"  round {turn + 1}: {what}: {runs[what][-1]['wall']:.1f} s, CPU {runs[what][-1]['cpu']:.1f} s",
+                    file=sys.stderr,
+                )
         return list(_rows(size, runs, _same(place) if peers else None))
 
 
@@ -82,12 +89,20 @@ def _run(folder: Path, what: str) -> Row:
 
 def _rows(size: int, runs: Mapping[str, list[Row]], same: str | None) -> Iterator[Row]:
     findings = sum(n for counts in runs[OURS][0]["findings"].values() for state, n in counts.items() if state != "resolved")
-    company = f"{size} people, {runs[OURS][0]['accounts']} accounts, {runs[OURS][0]['edges']} memberships tonight, {findings} findings"
+    company = (
+        f"{size} people, {runs[OURS][0]['accounts']} accounts, {runs[OURS][0]['edges']} memberships tonight, {findings} findings"
+    )
     figures = {what: _figures(told) for what, told in runs.items()}
     paid = [{**r, "wall": r["wall"] - r["not_counted"][0], "cpu": r["cpu"] - r["not_counted"][1]} for r in runs[ENCODED]]
     figures |= {ENCODED: _figures(paid), PAGES: _figures(runs[ENCODED])}
     for what, row in figures.items():
-        yield {"what": what, "people": size, **row, "stages": runs[what][-1]["stages"] if what in runs else {}, "company": company}
+        yield {
+            "what": what,
+            "people": size,
+            **row,
+            "stages": runs[what][-1]["stages"] if what in runs else {},
+            "company": company,
+        }
     for what in (w for w in (SAME, TEXT) if w not in runs):
         yield {"what": what, "people": size, "not_installed": "pip install duckdb"}
     yield from _bars(size, figures)
@@ -107,15 +122,33 @@ def _figures(told: list[Row]) -> Row:
 def _bars(size: int, figures: Mapping[str, Row]) -> Iterator[Row]:
     """What was promised, and what was measured; ratios only where the peer ran."""
     ours = figures[OURS]
-    promised = [(SAME, OURS, "wall_s", 1.3), (SAME, OURS, "cpu_s", 2.0), (TEXT, OURS, "wall_s", 2.5), (TEXT, OURS, "cpu_s", 4.0), (TEXT, ENCODED, "wall_s", 1.5)]
+    promised = [
+        (SAME, OURS, "wall_s", 1.3),
+        (SAME, OURS, "cpu_s", 2.0),
+        (TEXT, OURS, "wall_s", 2.5),
+        (TEXT, OURS, "cpu_s", 4.0),
+        (TEXT, ENCODED, "wall_s", 1.5),
+    ]
     for peer, who, figure, least in promised if size >= 1_000_000 else ():
         if peer in figures:
             ratio = figures[peer][figure] / figures[who][figure]
             word = {"wall_s": "wall", "cpu_s": "CPU"}[figure]
-            yield {"bar": f"{size}: {who} at least {least} times faster than {peer} ({word})", "measured": f"{ratio:.2f} times", "met": ratio >= least}
-    for people, figure, most, unit in ((1_000_000, "peak_mb", 3200, "MB"), (100_000, "wall_s", 4, "s"), (100_000, "peak_mb", 600, "MB")):
+            yield {
+                "bar": f"{size}: {who} at least {least} times faster than {peer} ({word})",
+                "measured": f"{ratio:.2f} times",
+                "met": ratio >= least,
+            }
+    for people, figure, most, unit in (
+        (1_000_000, "peak_mb", 3200, "MB"),
+        (100_000, "wall_s", 4, "s"),
+        (100_000, "peak_mb", 600, "MB"),
+    ):
         if people == size:
-            yield {"bar": f"{size}: {OURS} in at most {most} {unit}", "measured": f"{ours[figure]} {unit}", "met": ours[figure] <= most}
+            yield {
+                "bar": f"{size}: {OURS} in at most {most} {unit}",
+                "measured": f"{ours[figure]} {unit}",
+                "met": ours[figure] <= most,
+            }
 
 
 def linear(rows: list[Row]) -> Iterator[Row]:
@@ -123,7 +156,11 @@ def linear(rows: list[Row]) -> Iterator[Row]:
     ours = sorted((row["people"], row["cpu_s"]) for row in rows if row.get("what") == OURS and "cpu_s" in row)
     for (small, before), (large, after) in zip(ours, ours[1:], strict=False):
         ratio = after / before
-        yield {"bar": f"linear: {large // small} times the people take at most {large // small} times the CPU", "measured": f"{ratio:.1f} times", "met": ratio <= large / small}
+        yield {
+            "bar": f"linear: {large // small} times the people take at most {large // small} times the CPU",
+            "measured": f"{ratio:.1f} times",
+            "met": ratio <= large / small,
+        }
 
 
 def _same(folder: Path) -> str:
@@ -158,7 +195,9 @@ def prepare(folder: Path, size: int) -> None:
     night(archive, shas["0"], shas["0"], {}, folder / "ours0")
     if importlib.util.find_spec("duckdb") is not None:
         for kind in ("encoded", "strings"):
-            subprocess.run([sys.executable, "-m", "benchmarks.engine_sql", str(folder), kind, "first"], check=True, stdout=subprocess.DEVNULL)  # noqa: S603
+            subprocess.run(
+                [sys.executable, "-m", "benchmarks.engine_sql", str(folder), kind, "first"], check=True, stdout=subprocess.DEVNULL
+            )
     (folder / "ready").touch()
 
 

@@ -117,7 +117,12 @@ def _fresh(folder: Path) -> Archive:
     shutil.rmtree(folder / "again", ignore_errors=True)
     tonight = json.loads((folder / "nights.json").read_text())["1"].values()
     tables = [t["sha256"] for sha in tonight for t in Archive(folder / "objects").open(sha).manifest["tables"].values()]
-    shutil.copytree(folder / "objects", folder / "again", copy_function=os.link, ignore=lambda _, names: [n for n in names if Path(n).stem in tables])
+    shutil.copytree(
+        folder / "objects",
+        folder / "again",
+        copy_function=os.link,
+        ignore=lambda _, names: [n for n in names if Path(n).stem in tables],
+    )
     return Archive(folder / "again")
 
 

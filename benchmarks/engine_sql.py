@@ -287,7 +287,11 @@ def main() -> None:
     folder, kind = Path(sys.argv[1]), sys.argv[2]
     relations = {"encoded": encoded, "strings": strings}[kind]
     before, first = relations(folder, "0"), sys.argv[3:] == ["first"]
-    made = night(before, before, None, folder / f"{kind}0") if first else night(relations(folder, "1"), before, folder / f"{kind}0", folder / f"{kind}1")
+    made = (
+        night(before, before, None, folder / f"{kind}0")
+        if first
+        else night(relations(folder, "1"), before, folder / f"{kind}0", folder / f"{kind}1")
+    )
     print(json.dumps(made))
 
 

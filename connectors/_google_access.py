@@ -80,11 +80,13 @@ class Pace:
 class Access:
     """Opens the API under different scopes: a delegation is all or nothing, so every area asks for its own."""
 
-    def __init__(self, settings: Settings, deadline: float) -> None:
-        self.settings, self._deadline = settings, deadline
+    def __init__(self, settings: Settings, deadline: float, wait: Callable[[float], None] = time.sleep) -> None:
+        self.settings, self._deadline, self._wait = settings, deadline, wait
         self._account = _account(settings)
-        self._directory = Pace(settings.queries_per_minute, 60.0)
-        self._licences = Pace(1, 60.0 / settings.licence_queries_per_minute)  # the licence manager counts by the second
+        self._directory = Pace(settings.queries_per_minute, 60.0, wait=wait)
+        self._licences = Pace(
+            1, 60.0 / settings.licence_queries_per_minute, wait=wait
+        )  # the licence manager counts by the second
 
     def directory(self, scopes: Sequence[str]) -> Api:
         return self._open(self.settings.api_url, scopes, self._directory)
@@ -98,7 +100,7 @@ class Access:
 
     def _open(self, url: str, scopes: Sequence[str], pace: Pace) -> Api:
         token = _Token(self._account.with_scopes(scopes), self.settings, pace)
-        return Api(url, new_session(url, self.settings.ca_file), token, self._deadline, _passing, _expired)
+        return Api(url, new_session(url, self.settings.ca_file), token, self._deadline, _passing, _expired, self._wait)
 
 
 class _Token:

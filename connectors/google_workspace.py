@@ -36,7 +36,7 @@ MOST_STRANGERS = 20
 
 def read(settings: Settings, context: Context) -> Iterator[Answer]:
     """Everything: first who and what there is, then each group's members and each person's applications."""
-    reading = _Reading(settings, time.monotonic() + context.deadline_seconds)
+    reading = _Reading(settings, context)
     yield from reading.customer()
     yield AsOf(context.now)
     areas = Areas(settings, reading.access, reading.words, reading.customer_id)
@@ -47,8 +47,9 @@ def read(settings: Settings, context: Context) -> Iterator[Answer]:
 class _Reading:
     """One read of a customer."""
 
-    def __init__(self, settings: Settings, deadline: float) -> None:
-        self.settings, self.access = settings, Access(settings, deadline)
+    def __init__(self, settings: Settings, context: Context) -> None:
+        deadline = time.monotonic() + context.deadline_seconds
+        self.settings, self.access = settings, Access(settings, deadline, context.wait)
         self.directory = self.access.directory(ESSENTIAL)
         self.words = wording("admin", "directory_v1", settings.api_url)
         self.customer_id = settings.customer

@@ -91,7 +91,7 @@ def read(settings: Settings, context: Context) -> Iterator[Answer]:
 
 def _api(settings: Settings, context: Context) -> Api:
     session, deadline = new_session(settings.graph_url, settings.ca_file), time.monotonic() + context.deadline_seconds
-    return Api(settings.graph_url, session, Token(settings), deadline, expired=expired)
+    return Api(settings.graph_url, session, Token(settings), deadline, expired=expired, wait=context.wait)
 
 
 def _tenant_id(settings: Settings, listings: Listings) -> str:

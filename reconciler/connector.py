@@ -17,6 +17,7 @@ import os
 import queue
 import re
 import threading
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -119,6 +120,7 @@ class Context:
     now: datetime
     last_rows: Mapping[str, int] = field(default_factory=dict)
     deadline_seconds: float = 3600.0
+    wait: Callable[[float], None] = time.sleep  # how a reader waits before it tries again
 
 
 @dataclass(frozen=True)

@@ -34,6 +34,11 @@ class Source:
     band: Band = field(default_factory=Band)
     accept: bool = False  # take tonight's reading although it is out of its band
 
+    @property
+    def last_rows(self) -> dict[str, int]:
+        """How many rows of each table the last accepted night had."""
+        return {} if self.last is None else {name: int(about["rows"]) for name, about in self.last.manifest["tables"].items()}
+
 
 @dataclass(frozen=True)
 class Pulled:
@@ -87,10 +92,12 @@ class _Tally:
         return {"read": read, "accepted": self.accepted, "quarantined": quarantined, "rejected": rejected}
 
 
-def pull(sources: Mapping[str, Source], archive: Archive, now: datetime, progress: Progress) -> dict[str, Pulled]:
+def pull(
+    sources: Mapping[str, Source], archive: Archive, now: datetime, progress: Progress, wait: Callable[[float], None] = time.sleep
+) -> dict[str, Pulled]:
     """Read all sources in parallel. A source that fails is reported; the others go on."""
     with ThreadPoolExecutor(max(1, len(sources)), thread_name_prefix="pull") as threads:
-        reading = {name: threads.submit(_read, source, archive, now, progress) for name, source in sources.items()}
+        reading = {name: threads.submit(_read, source, archive, now, progress, wait) for name, source in sources.items()}
         return {name: answer.result() for name, answer in reading.items()}
 
 
@@ -104,11 +111,11 @@ def reuse(source: Source) -> Pulled:
     return Pulled(_report(source, source.last, "reused", ()), source.last)
 
 
-def _read(source: Source, archive: Archive, now: datetime, progress: Progress) -> Pulled:
+def _read(source: Source, archive: Archive, now: datetime, progress: Progress, wait: Callable[[float], None]) -> Pulled:
     begun = time.monotonic()
     tally = _Tally(archive.draft(source.last))
     try:
-        snapshot = _certified(source, archive, tally, now, progress)
+        snapshot = _certified(source, archive, tally, progress, Context(source.name, now, source.last_rows, wait=wait))
     except SourceError as problem:
         return Pulled(_failed(source, tally, problem, time.monotonic() - begun), None)
     reasons = [] if source.accept else list(doubts(snapshot, source.last, source.band))
@@ -121,10 +128,8 @@ def _read(source: Source, archive: Archive, now: datetime, progress: Progress) -
     return Pulled(_report(source, snapshot, "incomplete" if lost else "complete", lost, seconds), snapshot)
 
 
-def _certified(source: Source, archive: Archive, tally: _Tally, now: datetime, progress: Progress) -> Snapshot:
+def _certified(source: Source, archive: Archive, tally: _Tally, progress: Progress, context: Context) -> Snapshot:
     module = plugins.load("connectors", source.kind)
-    last_rows = {} if source.last is None else {t: int(about["rows"]) for t, about in source.last.manifest["tables"].items()}
-    context = Context(source.name, now, last_rows)
     for answer in _guarded(source, module.read(source.settings, context)):
         tally.take(answer)
         if isinstance(answer, Page):
@@ -134,7 +139,7 @@ def _certified(source: Source, archive: Archive, tally: _Tally, now: datetime, p
             f"answered as {tally.identity}, but every night before it was {source.pinned}: is this another system? "
             f"If it was replaced on purpose: reconciler run --accept {source.name} --reason TEXT"
         )
-    return archive.freeze(tally.draft, _manifest(source, tally, now, {need.area for need in module.NEEDS if need.area}))
+    return archive.freeze(tally.draft, _manifest(source, tally, context.now, {need.area for need in module.NEEDS if need.area}))
 
 
 def _guarded(source: Source, answers: Iterator[Answer]) -> Iterator[Answer]:

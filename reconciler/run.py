@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -49,6 +50,7 @@ class Wish:
     fail_on: str | None = None
     progress: Progress = lambda source, table, rows: None
     clock: Callable[[], datetime] = lambda: datetime.now(UTC)
+    wait: Callable[[float], None] = time.sleep  # between two tries
     by: str | None = None  # who asked: recorded beside what was accepted
 
 
@@ -98,7 +100,7 @@ def gather(config: Config, store: Store, archive: Archive, wish: Wish) -> dict[s
     if wish.replay is not None:
         return {name: reuse(source) for name, source in known.items()}
     asked = {name: source for name, source in known.items() if not wish.only or name in wish.only}
-    read = pull(asked, archive, wish.now, wish.progress)
+    read = pull(asked, archive, wish.now, wish.progress, wish.wait)
     return {name: read[name] if name in read else reuse(source) for name, source in known.items()}
 
 

@@ -13,9 +13,9 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from benchmarks.engine import write_strings
 from benchmarks.engine_night import ACCESS, POLICIES, encode
 from benchmarks.estate_data import EVERYONE, NOW, SYSTEMS, Company
-from benchmarks.engine import write_strings
 from reconciler import plugins
 from reconciler.accounts import Accounts
 from reconciler.answers import Asked, Unread
@@ -160,7 +160,9 @@ def missing_accounts(company: Company2000) -> Iterator[Subject]:
 
 
 def missing_access(company: Company2000) -> Iterator[Subject]:
-    everyone = {s: next(i for (source, i), e in company.entitlements.items() if source == s and e["name"] == EVERYONE) for s in SYSTEMS}
+    everyone = {
+        s: next(i for (source, i), e in company.entitlements.items() if source == s and e["name"] == EVERYONE) for s in SYSTEMS
+    }
     held = {(g["source"], g["account_id"]) for g in company.grants if g["entitlement_id"] == everyone[g["source"]]}
     for a in company.accounts:
         if personal(a) and a["enabled"] and a["owner"] and status(a["owner"]) == "active" and begun(a["owner"]):
@@ -198,7 +200,9 @@ SUBJECT = {
     "duplicate-account": ("person_id", "source"),
     "joiner-account-missing": ("person_id", "source"),
     "state-mismatch": ("person_id",),
-    **dict.fromkeys(("leaver-access-kept", "leaver-licence-kept", "joiner-access-missing"), ("source", "account_id", "entitlement_id")),
+    **dict.fromkeys(
+        ("leaver-access-kept", "leaver-licence-kept", "joiner-access-missing"), ("source", "account_id", "entitlement_id")
+    ),
 }
 
 

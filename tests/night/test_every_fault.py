@@ -1,0 +1,159 @@
+"""Every fault on every request of every source: the read is whole, or it is not believed and the night opens and closes nothing on it.
+
+A night is a function of what its sources gave, so that the sweep reads the one source for each fault and runs a whole
+night for each distinct outcome. `make test` takes every eighth request, another one for each kind of fault; `make live` all.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from reconciler.pull import Pulled
+from reconciler.run import Wish, archive_of, gather
+from reconciler.sandbox.faults import Fault
+from reconciler.snapshots import Snapshot
+from reconciler.store import opened
+from reconciler.tables import AREA_OF_KIND, TABLES
+from tests.night.conftest import House
+
+STRIDE = 1 if os.environ.get("EVERY_FAULT") else 8
+SOURCES = ("ad", "m365", "google")
+KINDS: Mapping[str, Mapping[str, Any]] = {
+    "status 503": {"do": "status", "value": {"ad": 52, "m365": 503, "google": 503}},
+    "status 403": {"do": "status", "value": {"ad": 50, "m365": 403, "google": 403}},
+    "status 404": {"do": "status", "value": {"ad": 32, "m365": 404, "google": 404}},
+    "status 429": {"do": "status", "value": {"ad": 51, "m365": 429, "google": 429}},
+    "status 400": {"do": "status", "value": {"ad": 1, "m365": 400, "google": 400}},
+    "size limit": {"do": "status", "value": {"ad": 4, "m365": 507, "google": 501}},
+    "time limit": {"do": "status", "value": {"ad": 3, "m365": 504, "google": 504}},
+    "referral": {"do": "status", "value": {"ad": 10, "m365": 302, "google": 301}},
+    "cut at once": {"do": "cut", "value": 0},
+    "cut in the headers": {"do": "cut", "value": 60},
+    "cut in the body": {"do": "cut", "value": 900},
+    "cut at the end": {"do": "cut", "value": -1},
+    "the same token again": {"do": "repeat_token"},
+    "an empty page": {"do": "empty_page"},
+    "no id": {"do": "drop_field", "value": {"ad": "objectGUID", "m365": "id", "google": "id"}},
+    "no employee id": {"do": "drop_field", "value": {"ad": "employeeID", "m365": "employeeId", "google": "externalIds"}},
+    "rows hidden": {"do": "hide_rows", "value": 2},
+    "an expired token": {"do": "expired_token"},
+    "garbage": {"do": "garbage"},
+    "an early end": {"do": "no_more"},
+}
+OF_AREA = {
+    "sign_in": ("last_login_at", "never_logged_in"),
+    "roles": ("privileged",),
+    "mfa": ("mfa",),
+    "managers": ("manager_account_id",),
+}
+
+
+@pytest.fixture(scope="module")
+def standing(embedded: Any, tmp_path_factory: pytest.TempPathFactory) -> House:
+    """A house with its first night behind it, the company on its second."""
+    house = House(embedded, tmp_path_factory.mktemp("standing"), embedded.night(0))
+    text = embedded.config().replace('formats = ["html", "csv", "jsonl"]', 'formats = ["jsonl"]')
+    (house.folder / "config.toml").write_text(text, "utf-8")
+    house.moves_to(0)
+    assert house.night().record.complete
+    house.moves_to(1)
+    return house
+
+
+def pulled(house: House, source: str, *script: Fault) -> tuple[Pulled, int]:
+    """(what the source gave, how many requests it took) under a script of faults; pages are short."""
+    faults = house.embedded.faults[source]
+    faults.reset(Fault(".", "short_pages", 0, 30), *script)
+    config = house.config
+    with opened(config.state.url(config.base)) as store:
+        wish = Wish(house.world.now, only=frozenset({source}), wait=lambda seconds: None)
+        answer = gather(config, store, archive_of(config), wish)[source]
+    return answer, len(faults.requests)
+
+
+def content(snapshot: Snapshot, without: frozenset[str]) -> dict[str, list[str]]:
+    """What a snapshot holds, in words and in order, leaving out what stands on areas that were lost."""
+    dropped = {column for area in without for column in OF_AREA.get(area, ())}
+    kinds = {kind for kind, area in AREA_OF_KIND.items() if area in without}
+    names = {e: k for e, k in zip(*(snapshot.column("entitlements", n).to_pylist() for n in ("code", "kind")), strict=True)}
+    accounts = snapshot_rows(snapshot, "accounts", dropped)
+    if "deleted" in without:
+        accounts = [row for row in accounts if "'deleted'" not in row]
+    entitlements = [
+        row for row in snapshot_rows(snapshot, "entitlements", {"owner_account_id"}) if not any(f"'{k}'" in row for k in kinds)
+    ]
+    edges = [(a, e, via) for a, e, via in snapshot_edges(snapshot) if names[e] not in kinds]
+    ids = [
+        dict(zip(*(snapshot.column(t, n).to_pylist() for n in ("code", key)), strict=True))
+        for t, key in (("accounts", "account_id"), ("entitlements", "entitlement_id"))
+    ]
+    return {
+        "accounts": accounts,
+        "entitlements": entitlements,
+        "grants": sorted(f"{ids[0][a]} {ids[1][e]} {via}" for a, e, via in edges),
+    }
+
+
+def snapshot_rows(snapshot: Snapshot, table: str, dropped: set[str]) -> list[str]:
+    names = [column.name for column in TABLES[table].columns if column.name not in dropped]
+    columns = [snapshot.column(table, name).to_pylist() for name in names]
+    return sorted(repr(dict(zip(names, row, strict=True))) for row in zip(*columns, strict=True))
+
+
+def snapshot_edges(snapshot: Snapshot) -> list[tuple[int, int, int]]:
+    from reconciler.snapshots import edge_accounts, edge_entitlements, edge_via
+
+    edges = snapshot.edges
+    return list(zip(edge_accounts(edges).tolist(), edge_entitlements(edges).tolist(), edge_via(edges).tolist(), strict=True))
+
+
+@pytest.mark.parametrize("kind", list(KINDS))
+@pytest.mark.parametrize("source", SOURCES)
+def test_a_read_is_whole_or_not_believed(standing: House, tmp_path: Path, source: str, kind: str) -> None:
+    honest, requests = pulled(standing, source)
+    assert honest.snapshot is not None and honest.report.state == "complete", honest.report.reasons
+    fault, outcomes = KINDS[kind], dict[tuple[str, bool, frozenset[str]], Fault]()
+    offset = list(KINDS).index(kind) % STRIDE
+    struck = 0
+    for at in range(1 + offset, requests + 1, STRIDE):
+        value = fault.get("value")
+        script = Fault(".", fault["do"], at, value[source] if isinstance(value, Mapping) else value)
+        answer, _ = pulled(standing, source, script)
+        struck += 1
+        lost = frozenset(answer.report.areas)
+        if answer.snapshot is not None:
+            whole, found = content(honest.snapshot, lost), content(answer.snapshot, lost)
+            assert found == whole, f"{kind} at request {at}: {standing.embedded.faults[source].requests[at - 1]}"
+        outcomes.setdefault((answer.report.state, answer.report.refused, lost), script)
+    assert struck >= requests // STRIDE
+    for (state, _, lost), script in outcomes.items():
+        if state != "complete":
+            opens_and_closes_nothing(standing.copied(tmp_path / f"{len(lost)}{state}"), source, script, lost)
+
+
+def opens_and_closes_nothing(house: House, source: str, script: Fault, lost: frozenset[str]) -> None:
+    """A whole night under the fault: nothing new and nothing resolved on the source, as far as it was not read."""
+    house.embedded.faults[source].reset(Fault(".", "short_pages", 0, 30), script)
+    night = house.night()
+    report = next(s for s in night.record.sources if s.name == source)
+    theirs = [finding for finding in night.findings if finding.source == source]
+    if report.snapshot is None:
+        assert {finding.state for finding in theirs} <= {"unverified"}, script
+        assert night.record.exit in (4, 5)
+    elif report.state != "complete":  # whole, but for an area that an earlier night could read
+        moved = [f for f in theirs if f.state in ("new", "resolved") and f.policy in STANDS_ON.get(next(iter(lost)), ())]
+        assert not moved, script
+        assert night.record.exit == 5
+    house.embedded.faults[source].reset()
+
+
+STANDS_ON = {
+    "sign_in": ("dormant-account", "leaver-account-used"),
+    "roles": ("leaver-access-kept", "joiner-access-missing", "mover-access-stale"),
+    "licences": ("leaver-licence-kept",),
+}
