@@ -69,23 +69,31 @@ def listed(api: Api, request: Any, name: str, take: Callable[[Json], Any], clock
 
 def _gathered(api: Api, first: str, name: str, take: Callable[[Json], Any]) -> Listed:
     """The rows of every page; a page is turned into rows while the next one is on its way."""
-    taken: list[Future[list[Any]]] = []
+    turned: list[Future[list[Any]]] = []
+    last: list[Any] = []
     empty = 0
     with _no_collecting(), ThreadPoolExecutor(1) as turning:
-        try:
-            for answer in _pages(api, first):
-                if "error" in answer:
-                    raise Incomplete(f"{first.split('?')[0]}: an error came with a success")
-                rows = answer.get(name, ())
-                taken.append(turning.submit(_taken, first, rows, take))
-                empty = 0 if rows else empty + 1
-                if empty > MOST_EMPTY:
-                    raise Incomplete(f"{first.split('?')[0]}: {empty} pages in a row with nothing on them and no end")
-        except NotThere as problem:
-            if taken:  # the first page alone says whether there is such a listing: a later one that is missing makes it short
-                raise Incomplete(f"page {len(taken) + 1} is missing: {problem}") from None
-            raise
-        return Listed([row for page in taken for row in page.result()], len(taken))
+        for answer in _present(_pages(api, first)):
+            rows = answer.get(name, ())
+            if "error" in answer:
+                raise Incomplete(f"{first.split('?')[0]}: an error came with a success")
+            if answer.get("nextPageToken"):
+                turned.append(turning.submit(_taken, first, rows, take))
+            else:
+                last = _taken(first, rows, take)
+            empty = 0 if rows else empty + 1
+            if empty > MOST_EMPTY:
+                raise Incomplete(f"{first.split('?')[0]}: {empty} pages in a row with nothing on them and no end")
+        return Listed([row for page in turned for row in page.result()] + last, len(turned) + 1)
+
+
+def _present(answers: Iterator[Json]) -> Iterator[Json]:
+    """The first page alone says whether there is such a listing: a later one that is missing makes it short."""
+    yield next(answers)
+    try:
+        yield from answers
+    except NotThere as problem:
+        raise Incomplete(f"a later page is missing: {problem}") from None
 
 
 @contextmanager
