@@ -82,7 +82,9 @@ class Directory:
                 )
             begins, empty = (entries[0][0], 0) if entries else (first, empty + 1)
             if empty > MOST_EMPTY or (entries and begins == first):
-                raise Incomplete(f"{self.url}: {search}: the pages go round in circles at {begins or 'nothing'}; nothing of it is used")
+                raise Incomplete(
+                    f"{self.url}: {search}: the pages go round in circles at {begins or 'nothing'}; nothing of it is used"
+                )
             first = begins
             yield entries
             cookie = result.cookie or None

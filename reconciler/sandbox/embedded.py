@@ -144,6 +144,7 @@ kind = "google_workspace"
 credentials = "file:secrets/google.json"
 subject = "{subject}"
 api_url = "{google}"
+licence_queries_per_minute = 6000  # Google's own licence manager allows one query a second, which is the default
 {trust}
 [exempt]
 accounts = ["svc-*", "breakglass*", "reader"]

@@ -187,7 +187,6 @@ LISTINGS: dict[str, tuple[str, int, str | None]] = {
     "role assignments": (f"GET {US}customer/my_customer/roleassignments\\?maxResults=200", 1, "roles"),
     "devices": (f"GET {US}customer/.*/devices/mobile\\?maxResults=100&orderBy=deviceId&alt", 2, "devices"),
     "licences": ("GET /apps/licensing/v1/product/Google-Apps/users\\?.*maxResults=1000", 2, "licences"),
-    "whether there is a product": ("GET /apps/licensing/v1/product/Google-Apps/users\\?.*maxResults=1&", 1, "licences"),
     "applications let in": (f"GET {US}users/.*/tokens", 1, "oauth_grants"),
 }  # fmt: skip
 BREAKS: dict[str, dict[str, Any]] = {
