@@ -14,11 +14,16 @@ NEVER = "1970-01-01T00:00:00.000Z"  # how Google writes "has never signed in"
 
 def account(user: Json, extra: Mapping[str, str]) -> dict[str, Any]:
     """One account; `manager_mail` is the manager's address, to be looked up when everybody is known."""
-    name, job, seen = user.get("name") or {}, _main(user.get("organizations") or ()), user.get("lastLoginTime")
+    mail, name, job, seen = (
+        user["primaryEmail"],
+        user.get("name") or {},
+        _main(user.get("organizations") or ()),
+        user.get("lastLoginTime"),
+    )
     enabled, reason = _state(user)
     return {
-        "account_id": user["id"], "login": user["primaryEmail"], "upn": user["primaryEmail"], "email": user["primaryEmail"],
-        "aliases": [alias.lower() for alias in (*user.get("aliases", ()), *user.get("nonEditableAliases", ()))],
+        "account_id": user["id"], "login": mail, "upn": mail, "email": mail,
+        "aliases": [alias.lower() for alias in [*user.get("aliases", ()), *user.get("nonEditableAliases", ())]],
         "employee_id": _typed(user.get("externalIds"), "organization"), "given_name": name.get("givenName"),
         "family_name": name.get("familyName"), "display_name": name.get("fullName"), "department": job.get("department"),
         "job_title": job.get("title"), "company": job.get("name"), "location": job.get("location"),
@@ -43,11 +48,16 @@ def by_mail(accounts: Iterable[Json]) -> dict[str, str]:
 
 
 def _typed(values: Sequence[Json] | None, kind: str) -> str | None:
-    return next((one.get("value") for one in values or () if one.get("type") == kind), None)
+    for one in values or ():
+        if one.get("type") == kind:
+            return one.get("value")
+    return None
 
 
 def _extra(user: Json, job: Json, wanted: Mapping[str, str]) -> str | None:
     """Further fields by the names the configuration gives them: the user's own, else those of the main job (costCenter)."""
+    if not wanted:
+        return None
     told = {kept: user.get(field, job.get(field)) for kept, field in wanted.items()}
     known = {kept: value for kept, value in told.items() if value is not None}
     return json.dumps(known, ensure_ascii=False) if known else None
@@ -67,7 +77,12 @@ def _either(one: bool | None, other: bool | None) -> bool | None:
 
 
 def _main(jobs: Sequence[Json]) -> Json:
-    return next((job for job in jobs if job.get("primary")), jobs[0] if len(jobs) == 1 else {})
+    if len(jobs) == 1:
+        return jobs[0]
+    for job in jobs:
+        if job.get("primary"):
+            return job
+    return {}
 
 
 def _instant(text: str | None) -> int | None:

@@ -120,9 +120,13 @@ class Areas:
         def read() -> Listed:
             return listed(api, request(maxResults=1000), "items", licence)
 
-        if not _offered(api, request(maxResults=1)):
-            return Listed([], 1)
-        return Twice(f"licences of {product}", read, " ".join, counted).sure()
+        try:
+            found = read()
+        except NotThere:
+            if there(api, request(maxResults=1)) is None:  # "not found" is believed when it is said twice
+                return Listed([], 1)
+            found = read()
+        return Twice(f"licences of {product}", read, " ".join, counted).settled(found, counted())
 
     def _read_applications(self, people: list[str], single: Callable[[str], Any]) -> Iterator[Answer]:
         api = self._open("oauth_grants")
@@ -139,11 +143,6 @@ class Areas:
         yield from together((partial(one, person) for person in people), AT_ONCE)
         self._let_in = found
         yield Ended("applications let in", len(found), sum(map(len, found.values())))
-
-
-def _offered(api: Api, request: Any) -> bool:
-    """Whether the customer has a product; "not found" is believed when it is said twice."""
-    return any(there(api, request) is not None for _ in range(2))
 
 
 def _need(area: str) -> Need:
