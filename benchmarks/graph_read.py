@@ -12,19 +12,21 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 import requests
 
 from connectors._graph_listing import Listings, expired
-from connectors._graph_reading import Reading
+from connectors._graph_reading import AT_ONCE, Reading
 from connectors._http import Api, new_session
 from connectors.microsoft365 import NEEDS
+from reconciler.connector import together
 from reconciler.sandbox.faults import Fault, Faults
 from reconciler.sandbox.graph import READER, microsoft
 from reconciler.sandbox.tenant import Tenant, user
 
-GROUPS, SAMPLE, LATE = 2_000, 60, 0.3  # groups, those of them the slow loop reads, seconds a page
+GROUPS, SAMPLE, LATE, TURNS = 2_000, 60, 0.3, 8  # groups, those of them the slow loop reads, seconds a page, turns
 TENANT = "7c4b6d2e-51f0-4d7b-9a53-0e9a3f6c1b20"
 SELECT = (
     "id,userPrincipalName,mail,proxyAddresses,employeeId,givenName,surname,displayName,department,jobTitle,companyName,officeLocation,"
@@ -99,7 +101,10 @@ class Server:
 
     def __init__(self, users: int, groups: int) -> None:
         program = [sys.executable, "-m", "benchmarks.graph_read", "--serve", str(users), str(groups)]
-        self.process = subprocess.Popen(program, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        self.process = subprocess.Popen(program, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)  # noqa: S603 - our own module
+        if self.process.stdin is None or self.process.stdout is None:
+            raise RuntimeError("the server's process has no pipes")
+        self.told, self.answers = self.process.stdin, self.process.stdout
         self.url = self._line()
         form = {
             "client_id": READER.client_id,
@@ -112,24 +117,24 @@ class Server:
         )
 
     def _line(self) -> str:
-        assert self.process.stdout is not None
-        return self.process.stdout.readline().strip()
+        return self.answers.readline().strip()
 
     def late(self, seconds: float) -> None:
-        assert self.process.stdin is not None
         script = [{"on": "v1.0", "do": "delay", "at": 0, "value": seconds}] if seconds else []
-        self.process.stdin.write(json.dumps(script) + "\n")
-        self.process.stdin.flush()
-        assert self._line() == "ready"
+        self.told.write(json.dumps(script) + "\n")
+        self.told.flush()
+        if self._line() != "ready":
+            raise RuntimeError("the server did not take the script of faults")
 
 
 @contextmanager
 def serving(users: int, groups: int) -> Iterator[Server]:
     server = Server(users, groups)
-    yield server
-    assert server.process.stdin is not None
-    server.process.stdin.close()
-    server.process.wait(30)
+    try:
+        yield server
+    finally:
+        server.told.close()
+        server.process.wait(30)
 
 
 # --- the readers ----------------------------------------------------------------------------------------------------
@@ -165,11 +170,6 @@ def plain_users(server: Server) -> int:
 
 def ours_everything(server: Server) -> int:
     """Users, groups and members, by the passes that a night uses, in parallel chains."""
-    from functools import partial
-
-    from connectors._graph_reading import AT_ONCE
-    from reconciler.connector import together
-
     made = reading(server)
     for _ in together([made._users, made._groups], AT_ONCE):
         pass
@@ -199,7 +199,7 @@ def sdk_rate(server: Server) -> float | None:
         return None
     header = {"Authorization": server.header}
     body = requests.get(f"{server.url}/v1.0/users?$select={SELECT}&$top={SDK_USERS}", headers=header, timeout=60).content
-    done = subprocess.run([python, "-c", _SDK], input=body, capture_output=True, check=True)
+    done = subprocess.run([python, "-c", _SDK], input=body, capture_output=True, check=True)  # noqa: S603 - the reader's own Python
     return float(done.stdout)
 
 
@@ -220,14 +220,14 @@ def measure(users: int = 20_000, groups: int = GROUPS) -> list[dict[str, Any]]:
     """Rows of what was measured: name, figure, unit, peer, ratio, bar, and how."""
     with serving(users, groups) as server:
         plain_users(server)  # the server's texts are made once, before anybody is timed
-        alternated = [(best(lambda: ours_users(server), 1), best(lambda: plain_users(server), 1)) for _ in range(5)]
+        alternated = [(best(lambda: ours_users(server), 1), best(lambda: plain_users(server), 1)) for _ in range(TURNS)]
         ours, plain = (max(rows / seconds for rows, seconds in pairs) for pairs in zip(*alternated, strict=True))
         sdk = sdk_rate(server)
         server.late(LATE)
         _, parallel = best(lambda: ours_everything(server), 1)
         sequential = stock_everything(server, groups)
     return [
-        _row("users in one chain", ours, "users/s", "requests + json", plain, ours / plain, 0.8, f"{users} users, 999 a page, best of 5, alternated"),
+        _row("users in one chain", ours, "users/s", "requests + json", plain, ours / plain, 0.8, f"{users} users, 999 a page, best of {TURNS}, alternated"),
         _row("users in one chain", ours, "users/s", "msgraph-sdk models", sdk, None if sdk is None else ours / sdk, 100, f"the SDK decodes a page of {SDK_USERS}, without network"),
         _row(f"users, groups, members of {groups} groups, {LATE} s a page", parallel, "s", "sequential loop", sequential, sequential / parallel, 5,
              f"the loop reads {SAMPLE} groups; the rest is extrapolated"),

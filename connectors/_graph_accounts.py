@@ -10,6 +10,8 @@ from datetime import datetime
 from operator import itemgetter
 from typing import Any
 
+import pyarrow as pa
+
 from reconciler.connector import Page
 
 SELECT = (
@@ -24,6 +26,8 @@ _PLAIN = {
     "enabled": "accountEnabled",
 }  # fmt: skip
 
+_YEAR_2 = -62_104_060_800_000_000  # microseconds since 1970
+
 Columns = dict[str, list[Any]]
 
 
@@ -35,8 +39,8 @@ def columns(users: Sequence[Mapping[str, Any]], extra: Mapping[str, str]) -> Col
     made["aliases"] = [_aliases(mails) for mails in told["proxyAddresses"]]
     made["anchor"] = [anchor(text) for text in told["onPremisesImmutableId"]]
     made["state_reason"] = ["disabled" if enabled is False else None for enabled in made["enabled"]]
-    made["created_at"] = [instant(text) for text in told["createdDateTime"]]
-    made["password_changed_at"] = [instant(text) for text in told["lastPasswordChangeDateTime"]]
+    made["created_at"] = instants(told["createdDateTime"])
+    made["password_changed_at"] = instants(told["lastPasswordChangeDateTime"])
     made["mastered_by"] = ["on-premises" if synced else None for synced in told["onPremisesSyncEnabled"]]
     sorts = [user.get("@odata.type") for user in users]
     made["kind"] = [_kind(*about) for about in zip(sorts, told["userType"], made["login"], strict=True)]
@@ -152,3 +156,13 @@ def instant(text: str | None) -> int | None:
     if not text or text.startswith("0001-"):
         return None
     return int(datetime.fromisoformat(text).timestamp() * 1_000_000)
+
+
+def instants(texts: Sequence[str | None]) -> list[int | None]:
+    """A column of instants at once; one by one where Arrow cannot read them all, or the year 1 stands for "not told"."""
+    try:
+        made: list[int | None] = pa.array(texts, pa.string()).cast(pa.timestamp("us", "UTC")).cast(pa.int64()).to_pylist()
+    except pa.ArrowInvalid:
+        return [instant(text) for text in texts]
+    least = min((each for each in made if each is not None), default=0)
+    return [instant(text) for text in texts] if least < _YEAR_2 else made

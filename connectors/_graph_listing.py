@@ -85,6 +85,17 @@ class Listings:
             return None
         return told if isinstance(told, int) else None
 
+    def declared(self, path: str, before: int | None, rows: int) -> int | None:
+        """How many objects a listing must have had, by the count taken before it.
+
+        The count's index lags behind, and people come and go while a listing runs. So a longer listing is right, and a
+        shorter one is short only when a second count, taken now, is larger too.
+        """
+        if before is None or rows >= before:
+            return None if before is None else rows
+        after = self.count(path)
+        return max(rows, before if after is None else min(before, after))
+
     def still_there(self, path: str, ids: Iterable[str]) -> list[str]:
         """Which of a few objects exist, each asked for by itself; so many that asking makes no sense exist all."""
         listed = sorted(ids)
@@ -96,16 +107,6 @@ class Listings:
         except NotThere:
             return False
         return True
-
-
-def least(rows: int, *counts: int | None) -> int | None:
-    """The number of objects a listing must have had, from counts taken before and after it.
-
-    Counts come from an index that lags behind, and people come and go while a listing runs: only a listing shorter
-    than every count is short.
-    """
-    told = [count for count in counts if count is not None]
-    return max(rows, min(told)) if told else None
 
 
 def told(row: Mapping[str, Any], name: str, path: str) -> Any:

@@ -17,7 +17,7 @@ from connectors._graph_access import (
     role_access,
 )
 from connectors._graph_accounts import SELECT, Accounts, Columns, columns, deleted, instant, without
-from connectors._graph_listing import EVENTUAL, Listings, Row, least, told
+from connectors._graph_listing import EVENTUAL, Listings, Row, told
 from connectors._http import Refused
 from reconciler.connector import Answer, Ended, Incomplete, Unreadable, together
 
@@ -95,7 +95,7 @@ class Reading:
         for _, states in read.parts:
             self.states += states
         found = len(self.accounts)
-        yield Ended("users", read.pages, found, least(found, before, self.listings.count("users")))
+        yield Ended("users", read.pages, found, self.listings.declared("users", before, found))
 
     def _taken(self, users: list[Row]) -> tuple[Columns, list[tuple[str, str, bool]]]:
         """A page of users as columns, and their licences; the page itself is let go."""
@@ -112,7 +112,7 @@ class Reading:
         before = self.listings.count(path)
         read = self.listings.read(f"{path}?$select={wanted}&$top=999", lambda users: deleted(users, self.extra))
         self.gone = read.parts
-        yield Ended("deleted users", read.pages, read.rows, least(read.rows, before, self.listings.count(path)))
+        yield Ended("deleted users", read.pages, read.rows, self.listings.declared(path, before, read.rows))
 
     def _sign_ins(self) -> Iterator[Answer]:
         """Sign-ins are read apart: one missing licence would refuse the whole listing."""
@@ -142,7 +142,7 @@ class Reading:
         before = self.listings.count("groups")
         self.groups, read = self.listings.rows(f"groups?$select={GROUP_SELECT}&$top=999")
         found = len(self.groups)
-        yield Ended("groups", read.pages, found, least(found, before, self.listings.count("groups")))
+        yield Ended("groups", read.pages, found, self.listings.declared("groups", before, found))
 
     def _members(self, group: str) -> Iterator[Answer]:
         """Members with the count that comes with them, so that a listing cut short shows."""
@@ -151,7 +151,7 @@ class Reading:
         for member in found:
             if member.get("@odata.type") == "#microsoft.graph.user" and member["id"] not in self.accounts:
                 self.strangers.add(member["id"])
-        yield Ended(f"members of {group}", read.pages, len(found), least(len(found), read.count))
+        yield Ended(f"members of {group}", read.pages, len(found), None if read.count is None else max(len(found), read.count))
 
     def _owners(self) -> Iterator[Answer]:
         found, read = self.listings.rows("groups?$select=id&$expand=owners($select=id)&$top=100")
@@ -207,7 +207,7 @@ class Reading:
         before = self.listings.count("devices")
         self.devices, read = self.listings.rows("devices?$select=id,displayName&$expand=registeredOwners($select=id)&$top=100")
         found = len(self.devices)
-        yield Ended("devices", read.pages, found, least(found, before, self.listings.count("devices")))
+        yield Ended("devices", read.pages, found, self.listings.declared("devices", before, found))
 
     def _apps(self) -> Iterator[Answer]:
         """Applications of the company; Microsoft's own, which every tenant has by the hundred, are left out."""
@@ -217,7 +217,7 @@ class Reading:
             app for app in found if app.get("appOwnerOrganizationId") != MICROSOFT or OF_THE_COMPANY in (app.get("tags") or [])
         ]
         self.applications.apps = ours
-        yield Ended("applications", read.pages, len(found), least(len(found), before, self.listings.count("servicePrincipals")))
+        yield Ended("applications", read.pages, len(found), self.listings.declared("servicePrincipals", before, len(found)))
 
     def _assigned(self, app: str) -> Iterator[Answer]:
         found, count = self.listings.agreed(f"servicePrincipals/{app}/appRoleAssignedTo?$top=999")

@@ -84,7 +84,7 @@ def group(name: str, domain: str, *, dynamic: bool, unified: bool, mail: bool, s
     return dict.fromkeys(_GROUP_NULLS) | {
         "id": made_id("group", name), "displayName": name, "groupTypes": kinds, "mail": address, "mailEnabled": bool(address),
         "mailNickname": nick, "securityEnabled": not mail and not unified, "createdDateTime": CREATED, "renewedDateTime": CREATED,
-        "proxyAddresses": [f"SMTP:{address}"] if address else [], "creationOptions": [], "resourceBehaviorOptions": [],
+        "proxyAddresses": [f"SMTP:{address}"] if address else [], "resourceBehaviorOptions": [],
         "resourceProvisioningOptions": [], "onPremisesProvisioningErrors": [], "serviceProvisioningErrors": [], "assignedLicenses": [],
         "membershipRule": 'user.userType -eq "Member"' if dynamic else None, "membershipRuleProcessingState": "On" if dynamic else None,
         "onPremisesSyncEnabled": True if synced else None, "onPremisesLastSyncDateTime": CREATED if synced else None,
@@ -109,9 +109,9 @@ def service_principal(name: str, tenant: str, **fields: Any) -> Json:
         "id": made_id("app", tenant, name), "deletedDateTime": None, "accountEnabled": True, "appId": made_id("app id", name),
         "appDisplayName": name, "displayName": name, "appOwnerOrganizationId": tenant, "appRoleAssignmentRequired": False,
         "servicePrincipalType": "Application", "signInAudience": "AzureADMyOrg", "tags": ["WindowsAzureActiveDirectoryIntegratedApp"],
-        "createdDateTime": CREATED, "appRoles": [], "oauth2PermissionScopes": [], "servicePrincipalNames": [], "replyUrls": [],
+        "appRoles": [], "oauth2PermissionScopes": [], "servicePrincipalNames": [], "replyUrls": [],
         "alternativeNames": [], "homepage": None, "loginUrl": None, "logoutUrl": None, "notes": None, "keyCredentials": [],
-        "passwordCredentials": [], "publisherName": None,
+        "passwordCredentials": [],
     } | fields  # fmt: skip
 
 
@@ -132,7 +132,7 @@ def role(name: str) -> Json:
     allowed = [{"allowedResourceActions": ["microsoft.directory/users/basic/update"], "condition": None}]
     return {
         "id": here, "templateId": here, "displayName": name, "description": name, "isBuiltIn": known, "isEnabled": True,
-        "resourceScopes": ["/"], "version": "1", "rolePermissions": allowed, "allowedPrincipalTypes": None,
+        "resourceScopes": ["/"], "version": "1", "rolePermissions": allowed,
     }  # fmt: skip
 
 
