@@ -10,6 +10,7 @@ import logging
 import re
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import unquote, urlsplit
@@ -22,7 +23,7 @@ from ldap3.protocol.rfc2696 import paged_search_control
 
 from connectors._ldap_bind import Login, close
 from connectors._ldap_bind import connect as bound
-from connectors._ldap_wire import PAGED, Attributes, Entry, Result, decode, ending, size_of
+from connectors._ldap_wire import PAGED, Attributes, Entry, Result, decode, ending, is_entry, size_of
 from reconciler.connector import Incomplete
 
 log = logging.getLogger(__name__)
@@ -56,6 +57,19 @@ class Refused(Incomplete):
         self.code = code
 
 
+@dataclass(frozen=True)
+class _Answer:
+    """One whole answer that ended in success: still as bytes, unless ldap3 has decoded it."""
+
+    result: Result
+    data: bytes = b""
+    number: int = 0
+    decoded: list[Entry] | None = None
+
+    def entries(self) -> list[Entry]:
+        return decode(self.data, self.number) if self.decoded is None else self.decoded
+
+
 @dataclass
 class Directory:
     """One bound connection to one server. One search at a time: a server forgets old cookies when others are opened."""
@@ -70,16 +84,20 @@ class Directory:
     def pages(self, search: Search) -> Iterator[list[Entry]]:
         """All entries, page by page, to the proper end. Raises Incomplete on any result but success, on any page.
 
-        A page is never asked for again: a cookie is a handle, and the same one gives the page after it.
+        A page is never asked for again: a cookie is a handle, and the same one gives the page after it. The next page is
+        asked for before this one is decoded, so that server and reader work at the same time; until the last page nothing
+        else may be asked on this connection.
         """
-        cookie: bytes | None = b""
         first, empty = "", 0
-        while cookie is not None:
-            entries, result = self._ask(search, [*search.controls, paged_search_control(True, self.page_size, cookie)])
-            if result.cookie is None:
+        answer = self._ask(search, self._paging(search, b""))
+        while True:
+            cookie = answer.result.cookie
+            if cookie is None:
                 raise Incomplete(
                     f"{self.url}: {search}: an answer lacks the paging control, so there may be more; nothing of it is used"
                 )
+            number = self._send(search, self._paging(search, cookie)) if cookie and not self.layered else 0
+            entries = answer.entries()
             begins, empty = (entries[0][0], 0) if entries else (first, empty + 1)
             if empty > MOST_EMPTY or (entries and begins == first):
                 raise Incomplete(
@@ -87,7 +105,12 @@ class Directory:
                 )
             first = begins
             yield entries
-            cookie = result.cookie or None
+            if not cookie:
+                return
+            answer = self._take(search, number) if number else self._ask(search, self._paging(search, cookie))
+
+    def _paging(self, search: Search, cookie: bytes) -> list[Any]:
+        return [*search.controls, paged_search_control(True, self.page_size, cookie)]
 
     def count(self, search: Search) -> int:
         """How many entries a search has, by a search of its own that asks for names only."""
@@ -96,7 +119,7 @@ class Directory:
     def one(self, dn: str, attributes: Sequence[str] = ("1.1",)) -> Attributes:
         """The attributes of one object, {} for those it has not; raises Incomplete when the object cannot be read."""
         search = Search(dn, "(objectClass=*)", attributes, below=False)
-        entries, _ = self._ask(search, [])
+        entries = self._ask(search, []).entries()
         if len(entries) != 1:
             raise Refused(f"{self.url}: {search} may not be read; check `bases`, and grant the reader Read on it", NO_SUCH_OBJECT)
         return entries[0][1]
@@ -130,57 +153,59 @@ class Directory:
 
     # --- one request and its answer -------------------------------------------------------------------------------
 
-    def _ask(self, search: Search, controls: Sequence[Any]) -> tuple[list[Entry], Result]:
+    def _ask(self, search: Search, controls: Sequence[Any]) -> _Answer:
         """Send one request, take its whole answer; raises Incomplete on anything but success."""
-        try:
-            entries, result = self._through_ldap3(search, controls) if self.layered else self._through_wire(search, controls)
-        except TimeoutError:
-            raise Incomplete(f"{self.url}: {search}: no answer in time; is the server overloaded?") from None
-        except (LDAPException, OSError) as problem:
-            raise Incomplete(f"{self.url}: {search}: the connection broke: {type(problem).__name__}: {problem}") from None
-        self._succeeded(search, result)
-        return entries, result
+        return self._through_ldap3(search, controls) if self.layered else self._take(search, self._send(search, controls))
 
-    def _through_wire(self, search: Search, controls: Sequence[Any]) -> tuple[list[Entry], Result]:
+    def _send(self, search: Search, controls: Sequence[Any]) -> int:
+        """Send one request; returns its number."""
         below = ldap3.SUBTREE if search.below else ldap3.BASE
         request = search_operation(
             search.base, search.expression, below, ldap3.DEREF_NEVER, list(search.attributes), 0, 0, False, True, True, None, None, False
         )  # fmt: skip
-        self._patience()
-        number = self._connection.strategy.send("searchRequest", request, list(controls) or None)
-        try:
-            return self._receive(search, number)
-        finally:
-            (self._connection.strategy._outstanding or {}).pop(number, None)
-
-    def _receive(self, search: Search, number: int) -> tuple[list[Entry], Result]:
-        """Everything up to the end of the search, straight off the socket."""
-        entries: list[Entry] = []
-        data = b""
-        while True:
-            data = self._more(data)
-            used, message = decode(data, number, entries)
-            while message is not None:
-                end = ending(message)
-                if isinstance(end, Result):
-                    return entries, end
-                self._elsewhere(search, end)
-                data = data[used:]
-                used, message = decode(data, number, entries)
-            data = data[used:]
-
-    def _more(self, data: bytes) -> bytes:
-        """`data` and what came after it, until the message it begins with is whole; linear in a large one."""
-        parts, have, head = [data], len(data), data[:6]
-        while not (size := size_of(head)) or have < size:
+        with self._unbroken(search):
             self._patience()
-            part = self._connection.socket.recv(1 << 18)
-            if not part:
-                raise Incomplete(f"{self.url}: the server closed the connection in the middle of an answer")
-            parts.append(part)
-            have += len(part)
-            head = head if len(head) == 6 else (head + part)[:6]
-        return b"".join(parts)
+            number = self._connection.strategy.send("searchRequest", request, list(controls) or None)
+            (self._connection.strategy._outstanding or {}).pop(number, None)
+        return int(number)
+
+    def _take(self, search: Search, number: int) -> _Answer:
+        """Everything up to the end of the search, straight off the socket, not yet decoded."""
+        data, at, head = bytearray(), 0, b""
+        with self._unbroken(search):
+            while True:
+                size = size_of(head)
+                if not size or at + size > len(data):
+                    self._more(data)
+                else:
+                    if not is_entry(data, at, number):
+                        end = ending(bytes(data[at : at + size]))
+                        if isinstance(end, Result):
+                            break
+                        self._elsewhere(search, end)
+                    at += size
+                head = bytes(data[at : at + 6])
+        if at + size != len(data):
+            raise Incomplete(f"{self.url}: {search}: the server went on after it said that it was done; nothing of it is used")
+        self._succeeded(search, end)
+        return _Answer(end, bytes(data), number)
+
+    def _more(self, data: bytearray) -> None:
+        self._patience()
+        part = self._connection.socket.recv(1 << 18)
+        if not part:
+            raise Incomplete(f"{self.url}: the server closed the connection in the middle of an answer")
+        data += part
+
+    @contextmanager
+    def _unbroken(self, search: Search) -> Iterator[None]:
+        """What breaks on the way is Incomplete."""
+        try:
+            yield
+        except TimeoutError:
+            raise Incomplete(f"{self.url}: {search}: no answer in time; is the server overloaded?") from None
+        except (LDAPException, OSError) as problem:
+            raise Incomplete(f"{self.url}: {search}: the connection broke: {type(problem).__name__}: {problem}") from None
 
     def _patience(self) -> None:
         """Let the socket wait as long as a query may take, and never past the deadline of the run."""
@@ -189,13 +214,14 @@ class Directory:
             raise Incomplete(f"{self.url}: the read took longer than allowed; is the server overloaded?")
         self._connection.socket.settimeout(min(left, ANSWER_SECONDS))
 
-    def _through_ldap3(self, search: Search, controls: Sequence[Any]) -> tuple[list[Entry], Result]:
+    def _through_ldap3(self, search: Search, controls: Sequence[Any]) -> _Answer:
         """The same by ldap3's own search and decoder: slower, but it unwraps what a security layer has wrapped."""
-        self._patience()
-        self._connection.search(
-            search.base, search.expression, ldap3.SUBTREE if search.below else ldap3.BASE, ldap3.DEREF_NEVER,
-            list(search.attributes), controls=list(controls) or None, auto_escape=False,
-        )  # fmt: skip
+        with self._unbroken(search):
+            self._patience()
+            self._connection.search(
+                search.base, search.expression, ldap3.SUBTREE if search.below else ldap3.BASE, ldap3.DEREF_NEVER,
+                list(search.attributes), controls=list(controls) or None, auto_escape=False,
+            )  # fmt: skip
         told, entries = self._connection.result, []
         for answer in self._connection.response or ():
             if answer["type"] == "searchResRef":
@@ -204,7 +230,9 @@ class Directory:
                 entries.append((answer["dn"], {name: list(values) for name, values in answer["raw_attributes"].items()}))
         paging = (told.get("controls") or {}).get(PAGED)
         cookie = None if paging is None else paging["value"]["cookie"] or b""
-        return entries, Result(told["result"], told["dn"], told["message"], tuple(told["referrals"] or ()), cookie)
+        result = Result(told["result"], told["dn"], told["message"], tuple(told["referrals"] or ()), cookie)
+        self._succeeded(search, result)
+        return _Answer(result, decoded=entries)
 
     def _succeeded(self, search: Search, result: Result) -> None:
         if result.code == 0:

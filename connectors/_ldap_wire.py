@@ -6,6 +6,7 @@ A message is (RFC 4511, BER): 0x30 length { 0x02 number, operation, [0] controls
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -18,6 +19,8 @@ LARGEST = 1 << 28  # bytes of one message; an entry with 1,500 values of 32 KiB 
 PAGED = "1.2.840.113556.1.4.319"  # RFC 2696
 _MESSAGE, _NUMBER, _ENTRY, _REFERENCE, _DONE, _NOTICE = 0x30, 0x02, 0x64, 0x73, 0x65, 0x78
 _REFERRAL, _CONTROLS = 0xA3, 0xA0
+MOST_NAMES = 4096
+_names: dict[bytes, str] = {}
 
 
 @dataclass(frozen=True)
@@ -51,26 +54,41 @@ def size_of(data: bytes, at: int = 0) -> int:
     return size
 
 
-def decode(data: bytes, number: int, entries: list[Entry]) -> tuple[int, bytes | None]:
-    """Decode whole search entries off the front of `data` into `entries`; they must answer message `number`.
+def is_entry(data: bytes | bytearray, at: int, number: int) -> bool:
+    """Whether the message at `at` is an entry. Raises Incomplete when it does not answer message `number`."""
+    return data[_numbered(data, at, number)] == _ENTRY
 
-    Returns how many bytes were used, and the first message that is no entry (None when more bytes are needed).
+
+def decode(data: bytes, number: int) -> list[Entry]:
+    """Every entry of a whole answer to message `number`; raises Incomplete on what cannot be read.
+
+    The collector of garbage rests meanwhile: a page is some ten thousand new lists, of which none is garbage yet.
     """
-    at = 0
-    while (size := size_of(data, at)) and at + size <= len(data):
+    resting = gc.isenabled()
+    gc.disable()
+    try:
+        return list(_decoded(data, number))
+    except (IndexError, UnicodeDecodeError) as problem:
+        raise Incomplete(f"the server sent an entry that cannot be read: {problem}") from None
+    finally:
+        if resting:
+            gc.enable()
+
+
+def _decoded(data: bytes, number: int) -> Iterator[Entry]:
+    at, have = 0, len(data)
+    while at < have:
+        size = size_of(data, at)
         end = at + size
-        try:
-            operation = _numbered(data, at, number)
-            if data[operation] != _ENTRY:
-                return end, data[at:end]
-            entries.append(_entry(data, operation, end))
-        except (IndexError, UnicodeDecodeError) as problem:
-            raise Incomplete(f"the server sent an entry that cannot be read: {problem}") from None
+        if not size or end > have:
+            raise Incomplete("the server sent an answer that stops in the middle of a message")
+        operation = _numbered(data, at, number)
+        if data[operation] == _ENTRY:
+            yield _entry(data, operation, end)
         at = end
-    return at, None
 
 
-def _numbered(data: bytes, at: int, number: int) -> int:
+def _numbered(data: bytes | bytearray, at: int, number: int) -> int:
     """Where the operation of the message at `at` begins, once it is sure that it answers message `number`."""
     begin = at + 2 + (data[at + 1] & 127 if data[at + 1] > 127 else 0)
     end = begin + 2 + data[begin + 1]
@@ -81,7 +99,7 @@ def _numbered(data: bytes, at: int, number: int) -> int:
 
 
 def _entry(data: bytes, at: int, end: int) -> Entry:
-    """SearchResultEntry: a DN, then a sequence of (name, set of values); flat, because a night runs it millions of times."""
+    """SearchResultEntry: a DN, then a sequence of attributes."""
     at += 2 + (data[at + 1] & 127 if data[at + 1] > 127 else 0)
     length, at = data[at + 1], at + 2
     if length > 127:
@@ -90,30 +108,48 @@ def _entry(data: bytes, at: int, end: int) -> Entry:
     length, at = data[at + 1], at + 2
     if length > 127:
         length, at = _long(data, length, at)
+    if at + length > end:
+        raise Incomplete(f"the server sent an entry that cannot be read: {dn} is longer than its message")
+    return dn, _attributes(data, at, at + length, dn)
+
+
+def _attributes(data: bytes, at: int, end: int, dn: str) -> Attributes:
+    """Pairs of a name and a set of values; flat, and one value apart from several, because a night runs it millions of times."""
     attributes: Attributes = {}
-    close = at + length
-    while at < close:
-        at += 2 + (data[at + 1] & 127 if data[at + 1] > 127 else 0)
-        begin = at + 2
-        at = begin + data[at + 1]
-        name = data[begin:at].decode("ascii")
-        length, at = data[at + 1], at + 2
+    while at < end:
+        length = data[at + 1]
+        at += 4 if length < 128 else 4 + (length & 127)  # to the name, past the pair's own head and the name's
+        stop = at + data[at - 1]
+        raw = data[at:stop]
+        name = _names.get(raw)
+        if name is None:
+            name = _name(raw)
+        length, at = data[stop + 1], stop + 2
         if length > 127:
-            length, at = _long(data, length, at)
+            begin = at + (length & 127)
+            length, at = int.from_bytes(data[at:begin]), begin
         last = at + length
-        values = []
+        values: list[bytes] = []
         while at < last:
             length, at = data[at + 1], at + 2
             if length > 127:
-                length, at = _long(data, length, at)
+                begin = at + (length & 127)
+                length, at = int.from_bytes(data[at:begin]), begin
             values.append(data[at : at + length])
             at += length
         if at != last:
             raise Incomplete(f"the server sent an entry that cannot be read: {name} of {dn} ends inside a value")
         attributes[name] = values
-    if at != close or close > end:
+    if at != end:
         raise Incomplete(f"the server sent an entry that cannot be read: {dn} is longer than its message")
-    return dn, attributes
+    return attributes
+
+
+def _name(raw: bytes) -> str:
+    """The name of an attribute, remembered: a directory has some hundred of them."""
+    if len(_names) > MOST_NAMES:
+        _names.clear()  # ranges make new ones without end
+    return _names.setdefault(raw, raw.decode("ascii"))
 
 
 def _long(data: bytes, length: int, at: int) -> tuple[int, int]:

@@ -41,21 +41,36 @@ DONE = bytes([0x30, 12, 2, 1, 7, 0x65, 7, 10, 1, 0, 4, 0, 4, 0])
 
 
 @pytest.mark.parametrize("long", [False, True], ids=["short lengths", "long lengths"])
-def test_entries_decode_wherever_the_stream_is_cut(long: bool) -> None:
+def test_entries_are_decoded(long: bool) -> None:
+    assert decode(b"".join(message(entry, long) for entry in ENTRIES) + DONE, 7) == ENTRIES
+
+
+@pytest.mark.parametrize("long", [False, True], ids=["short lengths", "long lengths"])
+def test_an_answer_that_is_cut_is_no_answer(long: bool) -> None:
     stream = b"".join(message(entry, long) for entry in ENTRIES) + DONE
-    cuts = {*range(1, 700), *random.Random(3).sample(range(len(stream)), 200), len(stream) - 1}
-    for cut in sorted(c for c in cuts if c < len(stream)):
-        entries: list[Entry] = []
-        used, last = decode(stream[:cut], 7, entries)
-        rest = stream[used:] if last is None else stream[used:cut] + stream[cut:]
-        if last is None:
-            used, last = decode(rest, 7, entries)
-        assert (entries, last) == (ENTRIES, DONE)
+    whole = {0, len(stream)}
+    for entry in [*(message(entry, long) for entry in ENTRIES), DONE]:
+        whole.add(max(at for at in whole if at < len(stream)) + len(entry))
+    for cut in {*range(1, 700), *random.Random(3).sample(range(len(stream)), 200)} - whole:
+        with pytest.raises(Incomplete):
+            decode(stream[:cut], 7)
 
 
-def test_what_is_no_ldap_is_refused() -> None:
-    with pytest.raises(Incomplete, match="no LDAP message"):
-        decode(b"HTTP/1.1 400 Bad Request", 7, [])
+LIE = tlv(
+    0x30, bytes([2, 1, 7]) + tlv(0x64, tlv(4, b"CN=a", False) + bytes.fromhex("300b300904016131040405") + b"xy", False), False
+)
+BROKEN = [
+    ("no LDAP", b"HTTP/1.1 400 Bad Request", 7, "no LDAP message"),
+    ("another message", message(ENTRIES[0], False), 8, "answered message 7 while 8"),
+    ("a value longer than its set", LIE, 7, "cannot be read"),
+    ("a name that is no ASCII", message(("CN=a", {"\u00e9": [b"x"]}), False), 7, "cannot be read"),
+]
+
+
+@pytest.mark.parametrize(("data", "number", "told"), [case[1:] for case in BROKEN], ids=[case[0] for case in BROKEN])
+def test_what_is_no_answer_is_refused(data: bytes, number: int, told: str) -> None:
+    with pytest.raises(Incomplete, match=told):
+        decode(data, number)
 
 
 NEVERS = [None, 0, -1, 9223372036854775807, 9223372032559808511]

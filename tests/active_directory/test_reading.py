@@ -18,8 +18,8 @@ from reconciler.sandbox.ldap_server import LdapServer
 from reconciler.sandbox.tls import Authority
 from tests.sandbox.ldap_estate import ADMIN, BASE, NOW, READ, READER, STAFF, estate
 
-PEOPLE = 130
-PAGE = 50
+PEOPLE = 60
+PAGE = 40
 ANN = f"CN=Ann Boss,{STAFF}"
 # ldap3 leaves the socket of a connection that failed to be collected.
 pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
@@ -187,15 +187,11 @@ def test_thousands_of_nested_groups_are_read_in_time(serve: Any, reading: Read) 
 
 STRIKES: list[tuple[str, dict[str, Any]]] = [
     ("busy", {"do": "status", "value": 51}),
-    ("out of time", {"do": "status", "value": 3}),
     ("too many", {"do": "status", "value": 4}),
-    ("a referral", {"do": "status", "value": 10}),
     ("no such object", {"do": "status", "value": 32}),
     ("no right", {"do": "status", "value": 50}),
-    ("an operations error", {"do": "status", "value": 1}),
     ("an expired cookie", {"do": "expired_token"}),
-    ("cut", {"do": "cut", "value": 40}),
-    ("cut later", {"do": "cut", "value": 3000}),
+    ("cut", {"do": "cut", "value": 3000}),
     ("nothing", {"do": "cut", "value": 0}),
     ("a page again", {"do": "repeat_token"}),
     ("an empty page", {"do": "empty_page"}),
@@ -213,11 +209,12 @@ def test_a_fault_on_any_page_is_an_error_or_overcome(domain: Domain, reading: Re
     """One strike on the k-th search, for every k; the read that follows must be whole, or there is none."""
     domain.server.faults.reset()
     complete = whole(reading(domain.server))
-    searches = len([line for line in domain.server.faults.requests if line.startswith("search")])
-    assert searches > 20
-    for at in range(1, searches + 1):
+    searches = [line for line in domain.server.faults.requests if line.startswith("search")]
+    striking = [at for at, line in enumerate(searches, 1) if "attributeSchema" not in line or at % 4 == 0]
+    assert len(striking) > 15
+    for at in striking:
         domain.server.faults.reset(Fault("^search ", at=at, **fault))
-        assert outcome(reading, domain) in (complete, None), at
+        assert outcome(reading, domain) in (complete, None), (at, searches[at - 1])
 
 
 def outcome(reading: Read, domain: Domain) -> Any:
@@ -256,17 +253,34 @@ def test_a_server_that_is_always_broken_gives_nothing(domain: Domain, reading: R
     assert shown is None
 
 
-@pytest.mark.parametrize("scope", ["member;range", "member"], ids=["a later range", "the first range"])
-@pytest.mark.parametrize("fault", [case[1] for case in STRIKES[:12]], ids=[case[0] for case in STRIKES[:12]])
-def test_a_fault_in_a_range_is_an_error_or_overcome(serve: Any, reading: Read, scope: str, fault: dict[str, Any]) -> None:
-    server = serve(estate(1600))
-    complete = whole(reading(server, page_size=1000))
-    for at in (1, 0):
-        server.faults.reset(Fault(f"^search .*{scope}", at=at, **fault))
-        try:
-            assert whole(reading(server, page_size=1000)) == complete
-        except Incomplete:
-            continue
+CODES = [1, 3, 4, 10, 11, 12, 32, 50, 51, 52, 53, 80]
+
+
+@pytest.mark.parametrize("code", CODES)
+def test_any_code_but_success_ends_a_page(domain: Domain, reading: Read, code: int) -> None:
+    domain.server.faults.reset(Fault(r"objectClass=user.*objectGUID", "status", 0, code))
+    with pytest.raises(Incomplete, match=f": {code} "):
+        reading(domain.server)
+
+
+@pytest.fixture(scope="module")
+def large(authority: Authority) -> Iterator[Domain]:
+    """A group whose members do not fit into one answer."""
+    directory = estate(1600)
+    with LdapServer(directory, Faults(), authority.context()) as server:
+        yield Domain(directory, server)
+
+
+@pytest.mark.parametrize("at", [1, 0], ids=["once", "always"])
+@pytest.mark.parametrize("fault", [case[1] for case in STRIKES[:7]], ids=[case[0] for case in STRIKES[:7]])
+def test_a_fault_in_a_range_is_an_error_or_overcome(large: Domain, reading: Read, fault: dict[str, Any], at: int) -> None:
+    large.server.faults.reset(Fault("^search .*member;range", at=at, **fault))
+    try:
+        found = held(reading(large.server, page_size=1000, bases=[STAFF]))
+    except Incomplete:
+        return
+    assert at == 1
+    assert len([login for login, group, via in found if (group, via) == ("Large", "direct")]) == 1600
 
 
 # --- beginning anew -------------------------------------------------------------------------------------------------
@@ -326,7 +340,7 @@ def test_members_outside_the_bases_are_no_reason(serve: Any, reading: Read) -> N
 def test_an_id_that_may_not_be_read_is_no_account(serve: Any, reading: Read) -> None:
     directory = estate(3)
     directory.hide_attribute("objectGUID", READER)
-    with pytest.raises(Incomplete, match="objectGUID .* may not be read"):
+    with pytest.raises(Incomplete, match=r"objectGUID .* may not be read"):
         reading(serve(directory))
 
 
@@ -386,7 +400,7 @@ def test_start_tls_on_a_clear_port(serve: Any, reading: Read, authority: Authori
 
 def test_a_certificate_of_somebody_else_is_not_trusted(serve: Any, reading: Read) -> None:
     server = serve(estate(2), tls=Authority("another").context())
-    with pytest.raises(Incomplete, match="certificate is not accepted.*ca_file"):
+    with pytest.raises(Incomplete, match=r"certificate is not accepted.*ca_file"):
         reading(server)
     assert server.faults.requests == []
 

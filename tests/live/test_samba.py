@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 import ldap3
@@ -13,8 +12,6 @@ import pytest
 
 from connectors.active_directory import Settings, read
 from reconciler.connector import AccessRefused, Answer, Context, Ended, Identity, Incomplete, Page
-from reconciler.plausible import Band, doubts
-from reconciler.snapshots import Archive, Snapshot
 from tests.live.conftest import BASE, PASSWORD, DomainController
 
 # ldap3 leaves the socket of a connection that failed to be collected.
@@ -48,6 +45,7 @@ def estate(dc: DomainController) -> DomainController:
             "manager": [(ldap3.MODIFY_REPLACE, [f"CN=User 8,{OU}"])],
         },
     )
+    admin.unbind()
     dc.tool("user", "create", "reader", "Read-Only-Pass1!")
     return dc
 
@@ -94,7 +92,7 @@ def test_reads_everybody_and_proves_it(found: list[Answer]) -> None:
         "builtin",
         "computer",
     )
-    assert all(ended.rows == ended.declared for ended in found if isinstance(ended, Ended))
+    assert all(ended.rows == ended.declared for ended in found if isinstance(ended, Ended) and ended.declared is not None)
     assert next(a for a in found if isinstance(a, Identity)).value.startswith("S-1-5-21-")
 
 
@@ -115,13 +113,13 @@ def test_an_administrator_by_primary_group_is_privileged(found: list[Answer]) ->
 
 
 def test_a_wrong_password_is_refused_and_never_shown(estate: DomainController, secret: Callable[[str], str]) -> None:
-    with pytest.raises(AccessRefused, match="user name or password is wrong") as refused:
+    with pytest.raises(AccessRefused, match="user name or the password is wrong") as refused:
         answers(settings(estate, secret("Wr0ng-canary")))
     assert "canary" not in str(refused.value)
 
 
 def test_another_authority_is_not_trusted(estate: DomainController, secret: Callable[[str], str]) -> None:
-    with pytest.raises(Incomplete, match="certificate verify failed"):
+    with pytest.raises(Incomplete, match=r"certificate is not accepted: .*; set ca_file"):
         answers(settings(estate, secret(PASSWORD), ca_file="/etc/ssl/certs/ca-certificates.crt"))
 
 
@@ -130,30 +128,13 @@ def test_a_base_that_is_not_there_is_no_empty_directory(estate: DomainController
         answers(settings(estate, secret(PASSWORD), bases=[f"OU=Gone,{BASE}"]))
 
 
-def freeze(archive: Archive, found: list[Answer], last: Snapshot | None = None) -> Snapshot:
-    draft = archive.draft(last)
-    for answer in found:
-        if isinstance(answer, Page):
-            draft.add(answer)
-    return archive.freeze(draft, {"source": "ad"})
-
-
-def test_a_lost_read_right_answers_success_and_is_not_believed(
-    estate: DomainController, secret: Callable[[str], str], tmp_path: Path
-) -> None:
-    """The reader may not see one container any more: every page succeeds, both counts agree, and the people are not gone."""
-    archive = Archive(tmp_path / "objects")
+def test_a_lost_read_right_answers_success_and_is_not_believed(estate: DomainController, secret: Callable[[str], str]) -> None:
+    """The reader may not see one container any more: every page succeeds, both counts agree, but a member of a group is missed."""
     reader = settings(estate, secret("Read-Only-Pass1!"), username=f"reader@{'live.example'}")
-    whole = answers(reader)
-    everything = rows(whole, "accounts")
-    who = next(row["sid"] for row in everything if row["login"] == "reader")
+    who = next(row["sid"] for row in rows(answers(reader), "accounts") if row["login"] == "reader")
     estate.tool("dsacl", "set", f"--objectdn={OU}", f"--sddl=(D;CI;LCRPLO;;;{who})")
     try:
-        short = answers(reader)
-        last = freeze(archive, whole)
-        reasons = " ".join(doubts(freeze(archive, short, last), last, Band()))
-        assert len(rows(short, "accounts")) < len(everything)
-        assert "are gone" in reasons
-        assert OU in reasons
+        with pytest.raises(Incomplete, match=r"is in a group and below a base, but cannot be seen.*List Contents"):
+            answers(reader)
     finally:
         estate.tool("dsacl", "set", f"--objectdn={OU}", f"--sddl=(A;CI;LCRPLO;;;{who})")
