@@ -26,6 +26,7 @@ from reconciler.findings import Part
 from reconciler.policy import Policy, policy_in
 from reconciler.roster import roster
 from reconciler.snapshots import Archive, Snapshot
+from reconciler.tables import settle_memory
 
 POLICIES = (
     "leaver_account_enabled", "leaver_account_used", "leaver_access_kept", "leaver_licence_kept", "joiner_account_missing",
@@ -74,6 +75,7 @@ def night(
     archive: Archive, tonight: Mapping[str, str], before: Mapping[str, str], last: Mapping[str, Part], out: Path
 ) -> dict[str, Any]:
     """The whole night from stored snapshots; `last` are last night's findings. Returns counts and seconds per stage."""
+    settle_memory()
     marks = [("begin", time.perf_counter())]
 
     def mark(stage: str) -> None:

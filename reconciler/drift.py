@@ -139,10 +139,10 @@ def record_changes(tonight: Mapping[str, Snapshot], before: Mapping[str, Snapsho
 
 def _changes(new: Snapshot, old: Snapshot) -> dict[str, int]:
     added, removed = edge_changes(old.edges, new.edges)
-    codes_new, codes_old = (s.column("accounts", "code").to_numpy() for s in (new, old))
+    joined, gone = edge_changes(*(s.column("accounts", "code").to_numpy() for s in (old, new)))
     return {
-        "accounts_added": len(np.setdiff1d(codes_new, codes_old, assume_unique=True)),
-        "accounts_removed": len(np.setdiff1d(codes_old, codes_new, assume_unique=True)),
+        "accounts_added": len(joined),
+        "accounts_removed": len(gone),
         "grants_added": len(added),
         "grants_removed": len(removed),
     }

@@ -17,7 +17,7 @@ from reconciler import tables
 from reconciler.accounts import Accounts
 from reconciler.matches import PERSONAL_KINDS, Matches
 from reconciler.roster import NAMES, Roster
-from reconciler.snapshots import ACCOUNT_SHIFT, VIA_BITS, Snapshot, edge_keys
+from reconciler.snapshots import ACCOUNT_SHIFT, VIA_BITS, Snapshot, distinct, edge_keys
 from reconciler.view import Columns, Side, View
 
 Ints = npt.NDArray[np.int64]
@@ -118,7 +118,7 @@ class Estate:
 
     def edges_of(self, source: str, codes: Ints) -> Ints:
         """The memberships of some accounts of one source: slices of the sorted edges, joined."""
-        edges, codes = self.snapshot[source].edges, np.unique(codes)
+        edges, codes = self.snapshot[source].edges, distinct(codes)
         low, high = np.searchsorted(edges, codes << ACCOUNT_SHIFT), np.searchsorted(edges, (codes + 1) << ACCOUNT_SHIFT)
         counts = high - low
         begins = np.repeat(low - (np.cumsum(counts) - counts), counts)

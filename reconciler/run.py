@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pyarrow.compute as pc
 
-from reconciler import drift, nights, plugins
+from reconciler import drift, nights, plugins, tables
 from reconciler.accounts import Accounts
 from reconciler.answers import Answers, Asked, Unread
 from reconciler.config import Config
@@ -59,6 +59,7 @@ def nightly(config: Config, store: Store, wish: Wish) -> Night:
 
     A replay of older snapshots is reported and not stored: what they lack is not gone.
     """
+    tables.settle_memory()
     archive, begun = archive_of(config), wish.clock()
     last = last_night(store, archive)
     pulled = gather(config, store, archive, wish)
