@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from io import TextIOWrapper
 from pathlib import Path
 from typing import Any
 
@@ -61,7 +62,10 @@ def say(text: str) -> None:
 
 def console(stream: Any = None) -> Console:
     """Where people read: colour on a terminal alone, unless --color says otherwise; NO_COLOR is honoured."""
-    made, colour = stream or sys.stdout, {"always": True, "never": False, "auto": None}[asked.color]
+    made = stream or sys.stdout
+    if isinstance(made, TextIOWrapper) and made.errors == "strict":
+        made.reconfigure(errors="backslashreplace")  # a terminal that knows no ◆ and no 王 shows their numbers
+    colour = {"always": True, "never": False, "auto": None}[asked.color]
     plain = {"always": False, "never": True, "auto": None}[asked.color]
     return Console(file=made, force_terminal=colour, no_color=plain, highlight=False, markup=False, emoji=False, width=None if made.isatty() else 200)  # fmt: skip
 

@@ -13,7 +13,7 @@ from reconciler.command_line import closed, formats, instant
 from reconciler.errors import UsageError
 from reconciler.filters import ACTIVE, Filter
 from reconciler.model import SEVERITIES, STATES, Finding
-from reconciler.printing import asked, print_findings
+from reconciler.printing import asked, print_findings, print_text
 from reconciler.rows import show, show_one
 
 Policies = Annotated[list[str] | None, typer.Option("--policy", metavar="ID", help="Only of this policy; may repeat.")]
@@ -88,7 +88,7 @@ def findings_show(finding: Annotated[str, typer.Argument(metavar="ID", help="A f
         return show_one(form, {**found[0].to_json(), "history": past})
     from reconciler.explain_words import finding_in_words
 
-    print(finding_in_words(found[0], pages.get(found[0].policy), past))
+    print_text(finding_in_words(found[0], pages.get(found[0].policy), past))
     return None
 
 
@@ -112,7 +112,7 @@ def explain(
     with opened_store() as (config, store):
         told = explanation(config, store, who)
     if form == "table":
-        print(in_words(told))
+        print_text(in_words(told))
     else:
         show_one(form, told)
 
@@ -138,7 +138,7 @@ def diff(
     elif form == "csv":
         show(form, rows + records, ("change", "id", "policy", "severity", "source", "summary", "table", "name", "columns"))
     else:
-        print("\n".join(changes_in_words(told)))
+        print_text("\n".join(changes_in_words(told)))
 
 
 def report(

@@ -128,10 +128,11 @@ class Unasked:
     policies: Sequence[str]
 
 
-def unasked(missing: Sequence[NotAssessed]) -> list[Unasked]:
-    """Questions that were not asked, one line per source and reason."""
+def unasked(missing: Sequence[NotAssessed], gaps: Sequence[Gap]) -> list[Unasked]:
+    """Questions that were not asked of sources that were read, one line per source and reason."""
     grouped: dict[tuple[str, str], list[str]] = {}
-    for gap in missing:
+    told = {gap.source.name for gap in gaps}
+    for gap in (gap for gap in missing if gap.source not in told):
         grouped.setdefault((gap.source, gap.reason), []).append(gap.policy)
     return [Unasked(source, reason, sorted(set(policies))) for (source, reason), policies in grouped.items()]
 

@@ -75,7 +75,7 @@ def _first(night: Night, counted: Tally) -> dict[str, Any]:
         "verdict": _headline.verdict(night, counted), "standing": _headline.standing(night, counted), "when": _headline.when(night),
         "since": _headline.since(night), "exit_words": _headline.EXITS.get(night.record.exit, ""),
         "gaps": gaps, "gap_names": listed([gap.source.name for gap in gaps]), "reused": _headline.reused(night),
-        "unasked": _headline.unasked(night.record.not_assessed), "tiles": _headline.tiles(night, counted),
+        "unasked": _headline.unasked(night.record.not_assessed, gaps), "tiles": _headline.tiles(night, counted),
         "severity_tiles": _headline.severity_tiles(night, counted),
     }  # fmt: skip
 

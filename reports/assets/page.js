@@ -41,7 +41,7 @@
 
   function sort() {
     var by = document.getElementById("sort").value;
-    function key(row) { return by === "rank" ? -row.dataset.rank : by === "first" ? +row.dataset.first : by === "due" ? +row.dataset.due || Infinity : row.dataset[by] || ""; }
+    function key(row) { return by === "newest" ? -row.dataset.first : by === "first" ? +row.dataset.first : by === "due" ? +row.dataset.due || Infinity : row.dataset[by] || ""; }
     lists.forEach(function (list) {
       var here = Array.prototype.slice.call(list.children);
       here.sort(function (a, b) {

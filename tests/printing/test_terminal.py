@@ -139,6 +139,15 @@ def test_colour_is_for_terminals_that_want_it(monkeypatch: pytest.MonkeyPatch, c
     assert "◆ critical" in re.sub("\x1b\\[[0-9;]*m", "", said)
 
 
+def test_a_terminal_without_the_signs_shows_their_numbers(monkeypatch: pytest.MonkeyPatch) -> None:
+    raw = io.BytesIO()
+    stream = io.TextIOWrapper(raw, "ascii")
+    monkeypatch.setattr("sys.stdout", stream)
+    printing.table([sample.findings()[0]])
+    stream.flush()
+    assert b"\\u25c6 critical" in raw.getvalue()
+
+
 def test_data_goes_to_stdout_and_talk_to_stderr(capsys: pytest.CaptureFixture[str]) -> None:
     printing.asked.format = "jsonl"
     found = list(sample.night().findings)

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from reconciler.model import Night
+from reconciler.model import Night, NotAssessed
 from reports import html_page
 from reports._tally import LIMITS, tally
 from tests.reports import hostile, sample
@@ -169,6 +169,15 @@ def test_a_source_that_was_not_read_whole_has_a_banner_that_says_what_follows() 
     (banner,) = [s for s in page(sample.night()).every("section") if s.has.get("class") == "banner"]
     assert "google could not be read to its end: page 3 of users: HTTP 503" in banner.words
     assert "Nothing was opened and nothing was closed there tonight; its 3 findings of before are unverified." in banner.words
+
+
+def test_what_was_not_asked_is_said_once_per_source_and_reason() -> None:
+    (note,) = [s for s in page(sample.night()).every("section") if s.has.get("class") == "banner note"]
+    assert "m365: leaver-access-kept. roles: 403 Authorization_RequestDenied" in note.words
+    night = sample.night()
+    gone = tuple(NotAssessed(policy.id, "google", "cut off") for policy in night.policies)
+    told = page(replace(night, record=replace(night.record, not_assessed=gone)))
+    assert not [s for s in told.every("section") if s.has.get("class") == "banner note"], "its own banner says it"
 
 
 def test_a_page_shows_the_newest_and_gravest_and_says_what_it_leaves_out() -> None:
