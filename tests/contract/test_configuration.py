@@ -192,10 +192,6 @@ def test_a_mistake_names_file_place_and_what_is_allowed(folder: Path, right: str
 
 def test_all_mistakes_are_told_at_once(folder: Path) -> None:
     text = (
-        CONTRACT.replace('"26h"', '"x"')
-        .replace('"two-person"', '"nobody"')
-        
-        .replace("5 2 *", "99 2 *")
-        .replace("grace", "grce")
+        CONTRACT.replace('"26h"', '"x"').replace('"two-person"', '"nobody"').replace("5 2 *", "99 2 *").replace("grace", "grce")
     )
     assert len(problems(folder, text)) == 4
