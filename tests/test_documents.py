@@ -20,7 +20,7 @@ def test_the_example_configuration_shows_every_section_and_checks(tmp_path: Path
     text = (ROOT / "config.example.toml").read_text("utf-8")
     (tmp_path / "config.toml").write_text(text, "utf-8")
     (tmp_path / "ca.pem").touch()
-    (tmp_path / "service-account.json").touch(0o600)
+    (tmp_path / "service-account.json").write_text("{}")
     for name in ("AD_PASSWORD", "M365_SECRET"):
         monkeypatch.setenv(name, "a secret")
     config = load(tmp_path / "config.toml")

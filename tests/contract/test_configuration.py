@@ -101,7 +101,7 @@ cron = "5 2 * * *"
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A machine on which the contract's configuration checks clean."""
     (tmp_path / "ca.pem").touch()
-    (tmp_path / "service-account.json").touch(0o600)
+    (tmp_path / "service-account.json").write_text("{}")
     monkeypatch.setenv("AD_PASSWORD", "hunter2")
     monkeypatch.setenv("M365_SECRET", "hunter2")
     return tmp_path
