@@ -103,6 +103,8 @@ def streams() -> None:
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(encoding="utf-8", errors="backslashreplace")
     level = logging.INFO if asked.verbose else logging.ERROR
+    if not asked.quiet:  # warnings of the configuration; those of a night stand in its own summary
+        logging.getLogger("reconciler.connector").setLevel(min(level, logging.WARNING))
     logging.basicConfig(level=level, format="%(levelname)s %(message)s", stream=sys.stderr)
 
 

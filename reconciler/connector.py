@@ -166,8 +166,8 @@ class Secret:
 
 
 def _from_env(name: str) -> str:
-    if name not in os.environ:
-        raise UsageError(f"secret env:{name}: the environment variable {name} is not set")
+    if not os.environ.get(name):
+        raise UsageError(f"secret env:{name}: the environment variable {name} is {'empty' if name in os.environ else 'not set'}")
     return os.environ[name]
 
 
@@ -186,7 +186,10 @@ def _from_keyring(name: str) -> str:
     except ImportError:
         raise UsageError(f"secret keyring:{name}: install the keyring package to use it") from None
     service, _, user = name.partition("/")
-    found = keyring.get_password(service, user)
+    try:
+        found = keyring.get_password(service, user)
+    except keyring.errors.KeyringError as problem:
+        raise UsageError(f"secret keyring:{name}: the keyring does not answer: {problem}") from None
     if found is None:
         raise UsageError(f"secret keyring:{name}: nothing stored for user {user!r} of {service!r}")
     return str(found)
@@ -198,6 +201,10 @@ def _private_text(path: Path, reference: str) -> str:
         text = path.read_text("utf-8")
     except OSError as problem:
         raise UsageError(f"secret {reference}: cannot read {path}: {problem.strerror}") from None
+    except UnicodeDecodeError:
+        raise UsageError(f"secret {reference}: {path} is not UTF-8 text") from None
+    if not text.strip():
+        raise UsageError(f"secret {reference}: {path} is empty")
     if mode & 0o077:
         log.warning("secret %s: %s can be read by others (mode %o); chmod 600 %s", reference, path, mode & 0o777, path)
     return text.rstrip("\r\n")

@@ -132,8 +132,12 @@ class Store(Decisions, Upkeep):
             return {row.source: row.identity for row in connection.execute(known.order_by(SNAPSHOTS.c.number))}
 
     def most_active(self, source: str, since: datetime) -> int | None:
-        """The most active people a source had on an accepted night since then."""
+        """The most active people a source had on an accepted night since then, or since somebody took a reading on trust."""
+        trusted = sa.select(sa.func.max(SNAPSHOTS.c.number)).where(
+            (SNAPSHOTS.c.source == source) & SNAPSHOTS.c.accepted_because.is_not(None)
+        )
         chosen = (SNAPSHOTS.c.source == source) & (SNAPSHOTS.c.as_of >= stamp(since))
+        chosen &= SNAPSHOTS.c.number >= sa.func.coalesce(trusted.scalar_subquery(), 0)
         with self.reading() as connection:
             found: int | None = connection.scalar(sa.select(sa.func.max(SNAPSHOTS.c.active_people)).where(chosen))
             return found

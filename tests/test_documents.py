@@ -3,20 +3,34 @@
 from __future__ import annotations
 
 import re
+import tomllib
 from pathlib import Path
 
 import pytest
 
 from reconciler.cli import app
-from reconciler.config import load
+from reconciler.config import TOP, check, load
 from reconciler.errors import ConfigError
 from reconciler.starter import starter
 
 ROOT = Path(__file__).parent.parent
 
 
-def test_the_example_configuration_loads() -> None:
-    assert set(load(ROOT / "config.example.toml").connectors) == {"hr", "ad", "m365", "google"}
+def test_the_example_configuration_shows_every_section_and_checks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    text = (ROOT / "config.example.toml").read_text("utf-8")
+    (tmp_path / "config.toml").write_text(text, "utf-8")
+    (tmp_path / "ca.pem").touch()
+    (tmp_path / "service-account.json").write_text("{}")
+    for name in ("AD_PASSWORD", "M365_SECRET"):
+        monkeypatch.setenv(name, "a secret")
+    config = load(tmp_path / "config.toml")
+    assert (set(config.connectors), check(config)) == ({"hr", "ad", "m365", "google"}, [])
+    assert set(tomllib.loads(text)) == set(TOP)
+
+
+def test_exit_codes_are_documented() -> None:
+    told = (ROOT / "docs/operations.md").read_text("utf-8")
+    assert all(re.search(rf"\b{code}\b", told) for code in (0, 1, 2, 3, 4, 5, 6, 7, 8, 75, 130))
 
 
 def test_a_started_configuration_loads(tmp_path: Path) -> None:

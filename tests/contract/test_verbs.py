@@ -141,12 +141,10 @@ FILTERS = [
 ]
 
 
-@pytest.mark.parametrize("verb", [["findings"], ["findings", "list"]], ids=["findings", "findings list"])
 @pytest.mark.parametrize(("words", "policies"), FILTERS, ids=[" ".join(case[0]) for case in FILTERS])
-def test_findings_are_filtered(lived: Estate, verb: list[str], words: list[str], policies: set[str]) -> None:
-    if verb == ["findings", "list"] and "--policy" not in words:
-        pytest.skip("the same function; one filter is enough")
-    assert {finding["policy"] for finding in lived.json(*verb, *words)} == policies
+def test_findings_are_filtered(lived: Estate, words: list[str], policies: set[str]) -> None:
+    for verb in (["findings"], ["findings", "list"]):
+        assert {finding["policy"] for finding in lived.json(*verb, *words)} == policies
 
 
 def test_the_configuration_may_be_named_by_the_environment(lived: Estate, tmp_path: Path) -> None:
@@ -516,3 +514,71 @@ def test_check_tells_every_mistake_at_once_as_json_too(estate: Estate) -> None:
     assert "connectors.hr: unknown setting id_patern" in done.stderr and "did you mean id_pattern?" in done.stderr
     told = estate.json("check", code=2)
     assert (told["valid"], len(told["problems"])) == (False, 2)
+
+
+# --- secrets, warnings, the schedule --------------------------------------------------------------------------------
+
+SECRETS = [
+    ("env:TOKEN", None, 0o600, "TOKEN is not set"),
+    ("env:EMPTY", None, 0o600, "EMPTY is empty"),
+    ("file:token", None, 0o600, "cannot read .*No such file"),
+    ("file:token", b"", 0o600, "is empty"),
+    ("file:token", b"\xff\xfe\xfa", 0o600, "is not UTF-8 text"),
+    ("file:token", b"canary-1\n", 0o644, None),
+    ("file:token", b"canary-1\n", 0o600, None),
+    ("cred:token", None, 0o600, "CREDENTIALS_DIRECTORY is not set"),
+    ("keyring:us/me", None, 0o600, "keyring"),
+    ("canary-1", None, 0o600, "a secret is a reference, never the value itself; allowed: env:NAME"),
+]
+
+
+@pytest.mark.parametrize(("reference", "body", "mode", "told"), SECRETS, ids=[f"{c[0]} {c[3] or oct(c[2])}" for c in SECRETS])
+def test_secrets_are_references_and_never_shown(
+    estate: Estate, reference: str, body: bytes | None, mode: int, told: str | None
+) -> None:
+    config = estate.folder / "config.toml"
+    config.write_text(config.read_text().replace('path = "ad.json"', f'path = "ad.json"\ntoken = "{reference}"'))
+    if body is not None:
+        (estate.folder / "token").write_bytes(body)
+        (estate.folder / "token").chmod(mode)
+    done = estate.process("check", env={"EMPTY": ""})
+    assert done.returncode == (2 if told else 0), done.stderr
+    assert re.search(f"connectors.ad.token: .*{told}" if told else "nothing wrong", done.stderr)
+    assert ("can be read by others" in done.stderr) == (mode == 0o644)
+    assert "canary" not in done.stderr + done.stdout and "Traceback" not in done.stderr
+
+
+def test_schedule_catches_up_with_a_missed_night_and_ends_when_told(estate: Estate) -> None:
+    import signal
+    import subprocess
+    import sys
+    from contextlib import closing
+
+    estate.night()
+    config = estate.folder / "config.toml"
+    config.write_text(config.read_text().replace('path = "roster.csv"', 'path = "roster.csv"\nmax_age = "9000d"'))
+    with closing(sqlite3.connect(estate.folder / "var" / "reconciler.db")) as database, database:
+        (record,) = database.execute("SELECT record FROM runs").fetchone()
+        missed = {**json.loads(record), "started": "2026-01-01T02:05:00Z"}
+        database.execute("UPDATE runs SET record = ?", (json.dumps(missed),))
+    paths = os.pathsep.join((str(estate.plugins), str(Path(__file__).parents[2])))
+    command = [sys.executable, "-u", "-m", "reconciler", "schedule"]
+    with subprocess.Popen(
+        command,
+        cwd=estate.folder,
+        env={**os.environ, "PYTHONPATH": paths},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as child:
+        assert child.stderr
+        lines = []
+        for line in child.stderr:
+            lines.append(line)
+            if line.startswith("night ended with exit"):
+                break
+        child.send_signal(signal.SIGTERM)
+        assert child.wait(60) == 0
+    assert "night ended with exit 0" in lines[-1], lines
+    with closing(sqlite3.connect(estate.folder / "var" / "reconciler.db")) as database:
+        assert database.execute("SELECT count(*) FROM runs").fetchone() == (2,)
