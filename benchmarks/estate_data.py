@@ -243,7 +243,10 @@ def pages(rows: pa.RecordBatch, size: int = 1000) -> Iterator[dict[str, list[Any
     """Rows in pages of fresh values, as connectors hand them over; a group's id and the way of holding are said once per run."""
     for begin in range(0, rows.num_rows, size):
         page = rows.slice(begin, size)
-        yield {n: _said_once(c) if n in ("entitlement_id", "via") and "account_id" in page.schema.names else c.to_pylist() for n, c in zip(page.schema.names, page.columns, strict=True)}
+        yield {
+            n: _said_once(c) if n in ("entitlement_id", "via") and "account_id" in page.schema.names else c.to_pylist()
+            for n, c in zip(page.schema.names, page.columns, strict=True)
+        }
 
 
 def _said_once(column: pa.Array) -> list[Any]:
