@@ -15,7 +15,7 @@ from google.auth.transport.requests import Request
 from google.oauth2 import service_account
 from pydantic import BaseModel, ConfigDict, Field
 
-from connectors._http import Api, Refused, new_session
+from connectors._http import Api, new_session
 from reconciler.connector import AccessRefused, ConnectorSettings, FileRef, Incomplete, SecretRef
 
 SCOPE = "https://www.googleapis.com/auth/"
@@ -125,7 +125,7 @@ class _Token:
             who = self._subject or self._credentials.service_account_email
             scopes = ", ".join(scope.removeprefix(SCOPE) for scope in self._credentials.scopes)
             told = str(problem.args[0])[:200] if problem.args else "refused"
-            raise Refused(
+            raise AccessRefused(
                 f"{uri}: refused {who}: {told}; delegate {scopes} to the service account in the Admin console"
             ) from None
         except (GoogleAuthError, OSError) as problem:

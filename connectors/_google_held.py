@@ -36,7 +36,7 @@ class Membership:
 
     def people(self, groups: Iterable[str]) -> list[str]:
         """The direct members who are this customer's users; people from outside have no account here."""
-        return [m["id"] for group in groups for m in self.members[group] if m.get("id") in self.accounts]
+        return [m["id"] for group in groups for m in self.members[group] if m["id"] in self.accounts]
 
     def below(self, group: str) -> set[str]:
         """Every group inside a group, at any depth; a circle ends where it began."""
@@ -50,7 +50,7 @@ class Membership:
         return found
 
     def _inside(self, group: str) -> list[str]:
-        return [m["id"] for m in self.members[group] if m.get("type") == "GROUP" and m.get("id") in self.members]
+        return [m["id"] for m in self.members[group] if m["type"] == "GROUP" and m["id"] in self.members]
 
     def everybody_in(self, groups: Iterable[str]) -> bool:
         """Whether the whole customer is a member."""

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 from urllib.parse import parse_qs, urlsplit
 
@@ -53,10 +53,11 @@ class Listings:
 
     def _once(self, path: str, take: Callable[[list[Row]], Made], headers: Mapping[str, str] | None) -> Listing[Made]:
         parts: list[Made] = []
-        rows, count, wanted = 0, None, _selected(path)
+        rows, count, telling = 0, None, _Telling(path, _selected(path))
         with no_cycles():
             for answer in pages(path, lambda url: self.api.get(url, headers), _following):
-                found = _values(answer, path, wanted)
+                found = _values(answer, path)
+                telling.meet(found)
                 count = answer.get("@odata.count") if not parts else count
                 parts.append(take(found))
                 rows += len(found)
@@ -124,20 +125,43 @@ def _following(answer: Mapping[str, Any]) -> str | None:
     return link
 
 
-def _values(answer: Mapping[str, Any], path: str, wanted: frozenset[str]) -> list[Row]:
-    """The objects of a page, each with its id, and no property missing that was asked for."""
+@dataclass
+class _Telling:
+    """Which of the properties asked for the pages tell: one that every object of a page has and no object of another has was lost.
+
+    Graph shows a property that was selected as null where there is nothing to tell, so that it is on every object or on none.
+    """
+
+    path: str
+    wanted: frozenset[str]
+    always: set[str] = field(default_factory=set)
+    never: set[str] = field(default_factory=set)
+
+    def meet(self, rows: Sequence[Row]) -> None:
+        """Raises Incomplete when a property is gone on this page, or has come back on it."""
+        if not rows:
+            return
+        for name in self.wanted:
+            told = sum(name in row for row in rows)
+            if told == len(rows):
+                self.always.add(name)
+            elif not told:
+                self.never.add(name)
+        lost = self.always & self.never
+        if lost:
+            raise Incomplete(
+                f"{_plain(self.path)}: {min(lost)} is told on one page and on no object of another; nothing of the listing is used"
+            )
+
+
+def _values(answer: Mapping[str, Any], path: str) -> list[Row]:
+    """The objects of a page, each with its id."""
     found = answer.get("value")
     if not isinstance(found, list):
         raise Incomplete(f"{_plain(path)}: an answer without a list of values: {str(answer)[:120]}")
     for row in found:
         if not isinstance(row, dict) or not row.get("id"):
             raise Incomplete(f"{_plain(path)}: an object without an id; nothing of the listing is used")
-    if found and not wanted <= found[0].keys():
-        missing = [name for name in wanted if not any(name in row for row in found)]
-        if missing:
-            raise Incomplete(
-                f"{_plain(path)}: asked for {min(missing)}, and no object of a page tells it; nothing of the listing is used"
-            )
     return found
 
 

@@ -19,7 +19,7 @@ from connectors._graph_access import (
 from connectors._graph_accounts import SELECT, Accounts, Columns, columns, deleted, instant, without
 from connectors._graph_listing import EVENTUAL, Listings, Row, told
 from connectors._http import Refused
-from reconciler.connector import Answer, Ended, Incomplete, Unreadable, together
+from reconciler.connector import Answer, Ended, Incomplete, SourceError, Unreadable, together
 
 AT_ONCE = 16  # chains: at 0.3 s a page some 1,100 resource units in ten seconds, of the 3,500 the smallest tenant has
 GROUP_SELECT = "id,displayName,groupTypes,securityEnabled,mailEnabled,onPremisesSyncEnabled,isAssignableToRole"
@@ -72,18 +72,18 @@ class Reading:
         """What is about people and groups that are known by now; the longest chains begin first."""
         optional = {
             "managers": self._managers, "roles": self._roles, "sign_in": self._sign_ins, "mfa": self._registrations, "devices": self._devices,
-            "deleted": self._deleted, "licences": self._licences, "oauth_grants": self._consents,
+            "deleted": self._deleted, "licences": self._licences, "oauth_grants": self._consents, "owners": self._owners,
         }  # fmt: skip
         chains: list[Chain] = [partial(self._optional, area, read) for area, read in optional.items()]
         apps = [partial(self._optional, "oauth_grants", partial(self._assigned, app["id"])) for app in self.applications.apps]
-        return [*chains, self._owners, *apps, *(partial(self._members, group["id"]) for group in self.groups)]
+        return [*chains, *apps, *(partial(self._members, group["id"]) for group in self.groups)]
 
     def _optional(self, area: str, read: Chain) -> Iterator[Answer]:
-        """A pass that may be refused: then its area is unreadable, and what stands on it is not assessed."""
+        """A pass that may be refused or break off: then its area is unreadable, and what stands on it is not assessed."""
         try:
             yield from read()
-        except Refused as problem:
-            yield Unreadable(area, str(problem), f"grant {self.fixes[area]}")
+        except SourceError as problem:
+            yield Unreadable(area, str(problem), f"grant {self.fixes[area]}" if isinstance(problem, Refused) else "")
 
     # --- people ---------------------------------------------------------------------------------------------------
 

@@ -57,9 +57,10 @@ class Token:
         login, graph = settings.login_url.rstrip("/"), settings.graph_url
         try:
             session = new_session(login, settings.ca_file)
+            client = _Plain(session) if login.startswith("http://") else _Timed(session)
             self._app = msal.ConfidentialClientApplication(
-                settings.client_id, client_credential=_credential(settings), authority=f"{login}/{settings.tenant}",
-                instance_discovery=False, http_client=_Timed(session),  # the configured login is asked, and nobody else
+                settings.client_id, client_credential=_credential(settings), authority=f"{_secured(login)}/{settings.tenant}",
+                instance_discovery=False, http_client=client,  # the configured login is asked, and nobody else
             )  # fmt: skip
             host = "/".join(graph.split("/")[:3])
             answer = self._app.acquire_token_for_client([f"{host}/.default"])
@@ -90,6 +91,26 @@ class _Timed:
 
     def close(self) -> None:
         self._session.close()
+
+
+class _Plain(_Timed):
+    """The same for a login on this machine that speaks plain http, of which msal will not hear: it is told https."""
+
+    def get(self, url: str, **words: Any) -> requests.Response:
+        return _told_secured(super().get("http" + url.removeprefix("https"), **words))
+
+    def post(self, url: str, **words: Any) -> requests.Response:
+        return super().post("http" + url.removeprefix("https"), **words)
+
+
+def _secured(login: str) -> str:
+    return "https" + login.removeprefix("http") if login.startswith("http://") else login
+
+
+def _told_secured(answer: requests.Response) -> requests.Response:
+    """The login's description of itself with its own addresses as https."""
+    answer._content = answer.content.replace(b"http://", b"https://")
+    return answer
 
 
 def _credential(settings: Client) -> Any:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
-from functools import partial
+from collections.abc import Callable, Iterator, Mapping
+from functools import cached_property, partial
 from typing import Any
 
 from connectors._google_access import AT_ONCE, SCOPE, Access, Settings
@@ -61,11 +61,13 @@ class _Reading:
         self.group_listing = Twice("groups", self._list_groups, lambda group: str(group["id"]), self._group_ids)
 
     def customer(self) -> Iterator[Answer]:
-        told = self.directory.get(self.words.customers().get(customerKey=self.settings.customer).uri).get("id")
-        if not isinstance(told, str):
-            raise Incomplete(f"{self.settings.api_url}: the customer {self.settings.customer} does not say its id")
-        self.customer_id = told
-        yield Identity(told)
+        """Who answers: the customer's own id, or where that may not be asked for the name it is configured by."""
+        try:
+            told = self.directory.get(self.words.customers().get(customerKey=self.settings.customer).uri).get("id")
+        except NotThere:
+            told = None
+        self.customer_id = told if isinstance(told, str) else self.settings.customer
+        yield Identity(self.customer_id)
 
     def directory_pass(self, areas: Areas) -> Iterator[Answer]:
         """All that the directory tells, as fast as its quota allows."""
@@ -142,17 +144,36 @@ class _Reading:
                 raise
             del self.groups[group["id"]]  # deleted since it was listed
             return
-        self.members[group["id"]] = found.rows
+        self.members[group["id"]] = [self._identified(member, group) for member in found.rows]
         yield Ended(f"members of {group.get('email', group['id'])}", found.pages, len(found.rows), declared)
 
     def _members(self, group_id: str) -> Listed:
         return listed(self.directory, self.words.members().list(groupKey=group_id, maxResults=200), "members", having("type"))
 
+    def _identified(self, member: Json, group: Json) -> Json:
+        """A member with an id: its own, or that of the user or group with its address."""
+        if "id" in member:
+            return member
+        mail = str(member.get("email") or "").lower()
+        known = self.by_mail.get(mail) or next(
+            (g["id"] for g in self.groups.values() if str(g.get("email")).lower() == mail), None
+        )
+        if known is None:
+            raise Incomplete(
+                f"group {group.get('email', group['id'])}: a member came without an id; nothing of the listing is used"
+            )
+        return {**member, "id": known}
+
+    @cached_property
+    def by_mail(self) -> Mapping[str, str]:
+        """Users by every address they have, once all were listed."""
+        return by_mail(self.accounts.values())
+
     def meet_strangers(self) -> None:
         """Members with an address of ours whom the listing did not have were made, or deleted, since; many were not."""
         domains = {mail.rpartition("@")[2] for mail in by_mail(self.accounts.values())}
-        outside = [m for held in self.members.values() for m in held if m["type"] == "USER" and m.get("id") not in self.accounts]
-        strangers = {m["id"] for m in outside if m.get("id") and _domain(m) in domains}
+        outside = [m for held in self.members.values() for m in held if m["type"] == "USER" and m["id"] not in self.accounts]
+        strangers = {m["id"] for m in outside if _domain(m) in domains}
         if len(strangers) > MOST_STRANGERS:
             raise Incomplete(f"{len(strangers)} members are users that the listing of users does not hold: the listing is short")
         for here in sorted(strangers):

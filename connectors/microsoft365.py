@@ -12,7 +12,7 @@ from connectors._graph_accounts import anchor, instant
 from connectors._graph_listing import Listings, expired
 from connectors._graph_reading import Reading
 from connectors._graph_token import Token
-from connectors._http import Api, Refused, new_session
+from connectors._http import Api, NotThere, Refused, new_session
 from reconciler.connector import Answer, AsOf, ConnectorSettings, Context, FileRef, Identity, Need, SecretRef
 
 __all__ = ["NEEDS", "Settings", "Writer", "anchor", "instant", "read"]
@@ -27,6 +27,7 @@ NEEDS = (
     Need("Directory.Read.All and Application.Read.All", "applications and what people let them do", "applications are not assessed", "oauth_grants"),
     Need("AuditLog.Read.All (and Entra ID P1)", "registered sign-in methods", "multi-factor sign-in is not assessed", "mfa"),
     Need("User.Read.All", "who leads whom", "managers are not compared", "managers"),
+    Need("GroupMember.Read.All", "who owns which group", "owners of groups are not known", "owners"),
     Need("User.DeleteRestore.All or User.Read.All", "deleted users", "names that deleted users still hold are not known", "deleted"),
 )  # fmt: skip
 
@@ -98,6 +99,6 @@ def _tenant_id(settings: Settings, listings: Listings) -> str:
     """The tenant's own id, whichever of its names the configuration uses; that name where the id may not be asked for."""
     try:
         found, _ = listings.rows("organization?$select=id")
-    except Refused:
+    except (Refused, NotThere):
         return settings.tenant
     return str(found[0]["id"]) if found else settings.tenant
