@@ -16,6 +16,7 @@ from reconciler.config_sections import State
 from reconciler.config_text import Problems, Raw, join
 from reconciler.connector import Secret
 from reconciler.errors import UsageError
+from reconciler.sealed import CLASSES
 
 RESERVED_LIMITS = ("default", "rolling_7d")
 
@@ -36,10 +37,23 @@ def cross_check(problems: Problems, raw: Raw) -> None:
     for section in ("access", "conflict"):
         _check_names(problems, section, raw.get(section))
     _check_formats(problems, _table(raw, "report").get("formats"))
-    for name in _table(_table(raw, "remediation"), "limits"):
-        allowed = [*RESERVED_LIMITS, *(action.replace("_", "-") for action in plugins.names("actions"))]
-        if name not in allowed:
-            problems.unknown("remediation.limits", "limit", name, allowed)
+    _check_remediation(problems, _table(raw, "remediation"), connectors)
+
+
+def _check_remediation(problems: Problems, remediation: Raw, connectors: Raw) -> None:
+    remedies = [action.replace("_", "-") for action in plugins.names("actions")]
+    policies = [policy.replace("_", "-") for policy in plugins.names("policies")]
+    for section, noun, allowed in (
+        ("limits", "limit", [*RESERVED_LIMITS, *CLASSES, *remedies]), ("remedies", "policy", policies),
+        ("quarantine", "connector", connectors), ("joiners", "connector", connectors),
+    ):  # fmt: skip
+        for name in _table(remediation, section):
+            if name not in allowed:
+                problems.unknown(f"remediation.{section}", noun, name, allowed)
+    for policy, words in _table(remediation, "remedies").items():
+        for word in _texts(words):
+            if word not in remedies:
+                problems.unknown(f"remediation.remedies.{policy}", "remedy", word, remedies)
 
 
 def _table(raw: Raw, name: str) -> Raw:

@@ -190,10 +190,16 @@ class Remediation(Section):
     expires: Span = Field(timedelta(hours=24), description="How long a plan may be applied after it was made.")
     limits: Mapping[str, Limit] = Field(
         {"default": {"count": 10, "percent": 2}, "rolling_7d": {"percent": 5}},  # type: ignore[dict-item] # validated like the file's
-        description="Per action kind and source.",
+        description="Per class of change (or remedy) and source.",
     )
     protected: Words = Field((), description='Accounts nobody writes to: "source:immutable-id".')
     freeze: Annotated[tuple[FreezeRef, ...], Field(strict=False)] = Field((), description="Days without writes, both included.")
+    approvers: Words = Field((), description="User names that may approve; empty: anybody but the maker.")
+    remedies: Mapping[str, Words] = Field(default_factory=dict, description="Policy: the remedies to use instead of its own.")
+    quarantine: Mapping[str, Text] = Field(default_factory=dict, description="Source: the container for leavers.")
+    joiners: Mapping[str, Text] = Field(default_factory=dict, description="Source: the container for new accounts.")
+    delete_after: Span | None = Field(None, description="How long after the last day delete-after-grace deletes; unset: never.")
+    writes_per_minute: int = Field(300, ge=1, description="The most changes to one source in any minute.")
 
 
 class Report(Section):

@@ -1,1 +1,1 @@
-"""Remedies, one file each."""
+"""Remedies, one per file: from a finding to the changes that would clear it, or to a task for a person."""

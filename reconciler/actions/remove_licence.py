@@ -1,0 +1,12 @@
+"""Takes a licence that was assigned directly back from an account."""
+
+from collections.abc import Iterator
+
+from reconciler.action import ByHand, Case, Step
+
+
+def propose(case: Case) -> Iterator[Step | ByHand]:
+    """Remove the finding's licence from the finding's account."""
+    held = case.entitlement
+    if case.account is not None and held is not None and case.via:
+        yield Step(case.account, "entitlement", True, False, case.finding.summary, held["entitlement_id"], held)
