@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
 import time
 from collections.abc import Iterator
@@ -147,7 +148,7 @@ def test_closing_ends_every_connection(directory: Directory) -> None:
     server.close()
     assert time.monotonic() - begun < 2
     for wire in waiting:
-        with wire:
+        with wire, contextlib.suppress(ConnectionResetError):  # of one that was not accepted yet
             assert wire.recv(1) == b""
 
 
