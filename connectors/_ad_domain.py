@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 
 from connectors._ad_values import inside, number, parent, sid, span, text, texts
-from connectors._ldap import NO_SUCH_OBJECT, Directory, Refused, Search
+from connectors._ldap import NO_RIGHT, NO_SUCH_OBJECT, Directory, Refused, Search
 from reconciler.connector import Incomplete
 
 log = logging.getLogger(__name__)
@@ -20,7 +20,7 @@ SIGN_IN_DAYS = 14  # msDS-LogonTimeSyncInterval where none is set; lastLogonTime
 class Domain:
     base: str
     sid: str
-    schema: str
+    schema: str | None
     lockout: int | None  # how long a lock lasts, in microseconds; None for ever
     sign_in_days: int
 
@@ -29,7 +29,7 @@ def domain_of(directory: Directory) -> Domain:
     """The domain of a server; teaches the directory which partitions the forest has. Raises Incomplete without a domain SID."""
     root = directory.one("", ("defaultNamingContext", "configurationNamingContext", "schemaNamingContext", "namingContexts"))
     base, schema = text(root, "defaultNamingContext"), text(root, "schemaNamingContext")
-    if base is None or schema is None:
+    if base is None:
         raise Incomplete(f"{directory.url}: the server names no domain; is this Active Directory?")
     directory.partitions = _partitions(directory, texts(root, "namingContexts"), text(root, "configurationNamingContext"))
     about = directory.one(base, ("objectSid", "lockoutDuration", "msDS-LogonTimeSyncInterval"))
@@ -41,18 +41,27 @@ def domain_of(directory: Directory) -> Domain:
 
 
 def _partitions(directory: Directory, held: Sequence[str], configuration: str | None) -> frozenset[str]:
-    """Every partition of the forest: those the server holds, and those its cross-references name."""
+    """Every partition of the forest: those the server holds, and those its cross-references name where they may be read."""
     known = list(held)
     if configuration:
-        search = Search(f"CN=Partitions,{configuration}", "(objectClass=crossRef)", ("nCName",))
-        known += [name for entries in directory.pages(search) for _, entry in entries for name in texts(entry, "nCName")]
+        known += _names(directory, Search(f"CN=Partitions,{configuration}", "(objectClass=crossRef)", ("nCName",)))
     return frozenset(name.lower() for name in known)
 
 
-def check_attributes(directory: Directory, domain: Domain, wanted: Sequence[str]) -> None:
-    """Raises Incomplete when the schema lacks an attribute: asked for, it would only ever be empty."""
-    search = Search(domain.schema, "(objectClass=attributeSchema)", ("lDAPDisplayName",))
-    known = {name for entries in directory.pages(search) for _, entry in entries for name in texts(entry, "lDAPDisplayName")}
+def check_attributes(directory: Directory, domain: Domain, usual: str, wanted: Sequence[str]) -> None:
+    """Raises Incomplete when the schema lacks an attribute: asked for, it would only ever be empty.
+
+    A schema that may not be read is no obstacle as long as nothing but the `usual` attribute is wanted: that one is in
+    every Active Directory.
+    """
+    known = (
+        set(_names(directory, Search(domain.schema, "(objectClass=attributeSchema)", ("lDAPDisplayName",))))
+        if domain.schema
+        else set()
+    )
+    if not known and set(wanted) <= {usual}:
+        log.info("%s: the schema is not read; %s is taken to be there", directory.url, usual)
+        return
     lower = {name.lower(): name for name in known}
     if not known:
         raise Incomplete(f"{directory.url}: the schema below {domain.schema} may not be read; grant the reader Read on it")
@@ -64,6 +73,18 @@ def check_attributes(directory: Directory, domain: Domain, wanted: Sequence[str]
             )
         if name not in known:
             raise Incomplete(f"{directory.url}: the attribute {name!r} is spelled {lower[name.lower()]!r}; write it so")
+
+
+def _names(directory: Directory, search: Search) -> list[str]:
+    """The values of a search's one attribute; none where its base is not there or may not be read."""
+    try:
+        return [
+            name for entries in directory.pages(search) for _, entry in entries for name in texts(entry, search.attributes[0])
+        ]
+    except Refused as problem:
+        if problem.code not in (NO_SUCH_OBJECT, NO_RIGHT):
+            raise
+        return []
 
 
 def base_answers(directory: Directory, base: str) -> None:

@@ -41,8 +41,10 @@ NEEDS = (
 
 # objectClass=user also names computers and managed service accounts; contacts are no users.
 USERS = "(|(objectClass=user)(objectClass=contact))"
-GROUPS = "(objectCategory=group)"
+GROUPS = "(objectClass=group)"
 DELETED = "(&(isDeleted=TRUE)(|(objectClass=user)(objectClass=contact)))"
+# How a server says that deleted objects are not for this reader: no such object, no right, no such control, unwilling.
+NOT_LISTED = (NO_SUCH_OBJECT, NO_RIGHT, 12, 53)
 ROWS = 5000  # of a page handed on
 ATTEMPTS = 3  # at the whole read
 
@@ -156,7 +158,7 @@ def _whole(directory: Directory, settings: Settings, context: Context) -> _Readi
     """Everything, in order; the connection is closed when it is done or broken."""
     try:
         domain = domain_of(directory)
-        check_attributes(directory, domain, (settings.employee_id, *settings.extra.values()))
+        check_attributes(directory, domain, "employeeID", (settings.employee_id, *settings.extra.values()))
         now = int(context.now.timestamp() * 1_000_000)
         accounts, groups = Accounts(Reckoning(now, domain.lockout), settings.employee_id, settings.extra), Groups()
         scopes = [ended for base in settings.bases for ended in _base(directory, base, accounts, groups)]
@@ -237,7 +239,7 @@ def _listable(directory: Directory, search: Search) -> bool:
         try:
             directory.count(search)
         except Refused as problem:
-            if problem.code not in (NO_SUCH_OBJECT, NO_RIGHT):
+            if problem.code not in NOT_LISTED:
                 raise
             refused.append(problem)
         else:

@@ -52,7 +52,7 @@ def entries(lines: list[str]) -> int:
     ("expression", "number"),
     [
         ("(&(objectClass=user)(cn=User *))", PEOPLE),
-        ("(objectCategory=group)", 25),
+        ("(objectClass=group)", 25),
         ("(employeeID=000042)", 1),
         ("(mail=*)", PEOPLE + 2),
     ],
