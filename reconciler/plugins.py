@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
+import sys
 from difflib import get_close_matches
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
@@ -23,15 +24,15 @@ def names(kind: str) -> dict[str, str]:
     folder = _FOLDERS.get(kind, kind)
     package = importlib.import_module(folder)
     found = {m.name: f"{folder}.{m.name}" for m in pkgutil.iter_modules(package.__path__) if not m.name.startswith("_")}
-    for point in _points(f"reconciler.{kind}"):
+    for point in _points(f"reconciler.{kind}", tuple(sys.path)):
         if found.setdefault(point.name, point.value) != point.value:
             raise PluginError(f"two {kind} are called {point.name}: {found[point.name]} and {point.value}; uninstall one")
     return dict(sorted(found.items()))
 
 
 @cache
-def _points(group: str) -> tuple[EntryPoint, ...]:
-    """What other packages offer: it takes reading the metadata of all of them, and does not change while we run."""
+def _points(group: str, path: tuple[str, ...]) -> tuple[EntryPoint, ...]:
+    """What other packages offer: it takes reading the metadata of all of them, and does not change while the path does not."""
     return tuple(entry_points(group=group))
 
 
