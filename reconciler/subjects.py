@@ -185,7 +185,8 @@ def defects(estate: Estate) -> View:
     """Rows of a roster that HR must mend: one per employee id, or per line where there is no id."""
     chosen: dict[str, Mapping[str, Any]] = {}
     for defect in () if estate.roster is None else estate.roster.defects:
-        chosen.setdefault(str(defect["employee_id"] or f"line {defect['line']}"), defect)
+        if not defect["rejected"]:  # a line that is nobody's is counted, and is no question about a person
+            chosen.setdefault(str(defect["employee_id"] or f"line {defect['line']}"), defect)
     texts = {
         n: pa.array([d[n] for d in chosen.values()], pa.string())
         for n in ("source", "column", "found", "allowed", "problem", "name")

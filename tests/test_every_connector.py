@@ -84,6 +84,7 @@ def _completed(name: str, told: Mapping[str, Any]) -> dict[str, Any]:
             "graph_url": "http://127.0.0.1:1/v1.0",
         },
         "google_workspace": {"api_url": "http://127.0.0.1:1"},
+        "active_directory": {"username": "reader@example.com", "password": "file:secret"},
     }
     return {**told, **more.get(name, {})}
 
