@@ -25,6 +25,7 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from itertools import pairwise
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -154,7 +155,7 @@ def _bars(size: int, figures: Mapping[str, Row]) -> Iterator[Row]:
 def linear(rows: list[Row]) -> Iterator[Row]:
     """Whether the time grows no faster than the company, once the start of Python is taken off."""
     ours = sorted((row["people"], row["cpu_s"]) for row in rows if row.get("what") == OURS and "cpu_s" in row)
-    for (small, before), (large, after) in zip(ours, ours[1:], strict=False):
+    for (small, before), (large, after) in pairwise(ours):
         ratio = after / before
         yield {
             "bar": f"linear: {large // small} times the people take at most {large // small} times the CPU",
@@ -195,7 +196,7 @@ def prepare(folder: Path, size: int) -> None:
     night(archive, shas["0"], shas["0"], {}, folder / "ours0")
     if importlib.util.find_spec("duckdb") is not None:
         for kind in ("encoded", "strings"):
-            subprocess.run(
+            subprocess.run(  # noqa: S603 - our own modules
                 [sys.executable, "-m", "benchmarks.engine_sql", str(folder), kind, "first"], check=True, stdout=subprocess.DEVNULL
             )
     (folder / "ready").touch()

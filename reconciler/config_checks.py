@@ -16,7 +16,7 @@ from reconciler.config_sections import State
 from reconciler.config_text import Problems, Raw, join
 from reconciler.connector import Secret
 from reconciler.errors import UsageError
-from reconciler.sealed import CLASSES
+from reconciler.writer import CLASSES
 
 RESERVED_LIMITS = ("default", "rolling_7d")
 

@@ -14,8 +14,8 @@ from reconciler.config import Config
 from reconciler.errors import PluginError
 from reconciler.lookup import Lookup, Row
 from reconciler.model import Finding
-from reconciler.sealed import Action, class_of
-from reconciler.writer import KINDS, ORDER, Change, Facts
+from reconciler.sealed import Action
+from reconciler.writer import KINDS, ORDER, Change, Facts, class_of
 
 MASTERED = ("enabled", "attribute", "container", "delete")  # what a synchronised account takes from its master alone
 IRREVERSIBLE = ("sessions", "transfer")

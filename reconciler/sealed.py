@@ -17,25 +17,6 @@ from reconciler.writer import Change
 
 MAX_BYTES = 64 << 20
 
-# What a limit counts: the change's kind, and which way it goes.
-CLASSES = (
-    "disable", "enable", "entitlement-remove", "entitlement-add", "licence-remove", "licence-add", "attribute", "container",
-    "sessions", "create", "delete", "restore", "owner", "transfer",
-)  # fmt: skip
-_BY_END = {
-    ("enabled", False): "disable",
-    ("enabled", True): "enable",
-    ("delete", "deleted"): "delete",
-    ("delete", "live"): "restore",
-}
-
-
-def class_of(kind: str, after: Any, entitlement_kind: str | None = None) -> str:
-    """The class of a change, for limits."""
-    if kind == "entitlement":
-        return f"{'licence' if entitlement_kind == 'licence' else 'entitlement'}-{'add' if after else 'remove'}"
-    return _BY_END.get((kind, after), kind) if isinstance(after, bool | str) else kind
-
 
 @dataclass(frozen=True)
 class Action:

@@ -165,9 +165,9 @@ def missing_access(company: Company2000) -> Iterator[Subject]:
     }
     held = {(g["source"], g["account_id"]) for g in company.grants if g["entitlement_id"] == everyone[g["source"]]}
     for a in company.accounts:
-        if personal(a) and a["enabled"] and a["owner"] and status(a["owner"]) == "active" and begun(a["owner"]):
-            if (a["source"], a["account_id"]) not in held:
-                yield a["source"], a["account_id"], everyone[a["source"]]
+        due = personal(a) and a["enabled"] and a["owner"] and status(a["owner"]) == "active" and begun(a["owner"])
+        if due and (a["source"], a["account_id"]) not in held:
+            yield a["source"], a["account_id"], everyone[a["source"]]
 
 
 def kept(company: Company2000, kinds: tuple[str, ...], via: tuple[str, ...]) -> Iterator[Subject]:
