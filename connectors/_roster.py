@@ -45,6 +45,7 @@ class Reading:
     people: list[tuple[Row, dict[str, Any]]] = field(default_factory=list)
     defects: list[Defect] = field(default_factory=list)
     collapsed: int = 0
+    unit: str = "line"  # what a row's place is called
 
     def __post_init__(self) -> None:
         words = self.settings.statuses or {status: [status] for status in STATUSES}
@@ -71,14 +72,14 @@ class Reading:
         where = "rows cannot be read" if column == ROW else f"column {example.column!r} is wrong"
         small = " (a share of rows: in a small file one row may be more)" if count < 3 else ""
         return (
-            f"{where} in {count} of {total} rows, more than {self.settings.max_quarantined_percent:g} %{small}: e.g. line {example.line}: "
+            f"{where} in {count} of {total} rows, more than {self.settings.max_quarantined_percent:g} %{small}: e.g. {self.unit} {example.line}: "
             f"found {example.found!r}, allowed: {example.allowed}. Has the export changed? Mend the rows, or raise "
             f"connectors.{self.source}.max_quarantined_percent in config.toml to quarantine them"
         )
 
     def _take(self, row: Row) -> None:
         if not any(row.cells.get(name, "").strip() for name in _WHO):
-            return self.reject(row, "no id, name or e-mail", "whose row it is", f"line {row.line} is nobody's row")
+            return self.reject(row, "no id, name or e-mail", "whose row it is", f"{self.unit} {row.line} is nobody's row")
         try:
             self.people.append((row, self._person(row)))
         except _Bad as bad:
