@@ -29,26 +29,37 @@ class Told:
     declared: int | None
 
 
-class _Moved(Incomplete):
+class Moved(Incomplete):
     """The listing changed while it was read; another reading may be whole."""
 
 
-def _steady(read: Callable[[], Told]) -> Told:
-    """A reading during which nothing moved; raises Incomplete when there is none in a few tries."""
+def steady(read: Callable[[], Told], again: Callable[[], Told] | None = None, key: str = "id") -> Told:
+    """A reading during which nothing moved; raises Incomplete when there is none in a few tries.
+
+    `again` is a second reading of the ids of a listing that came on several pages: when one leaves and one joins while
+    it is read, everybody behind moves by a place, somebody is skipped, and the count is right all the same.
+    """
+
+    def once() -> Told:
+        told = read()
+        if again is not None and told.pages > 1 and {row[key] for row in told.rows} != {row[key] for row in again().rows}:
+            raise Moved("two readings gave different people; the listing moved while it was read")
+        return told
+
     for _ in range(READINGS - 1):
         try:
-            return read()
-        except _Moved:
+            return once()
+        except Moved:
             continue
-    return read()
+    return once()
 
 
-def _distinct(root: str, ids: Sequence[object], declared: int | None) -> None:
+def distinct(root: str, ids: Sequence[object], declared: int | None) -> None:
     """Every record once, and as many as the system counts."""
     if len(set(ids)) != len(ids):
-        raise _Moved(f"{root}: {len(ids) - len(set(ids))} records came twice; the listing moved while it was read")
+        raise Moved(f"{root}: {len(ids) - len(set(ids))} records came twice; the listing moved while it was read")
     if declared is not None and len(ids) != declared:
-        raise _Moved(f"{root}: {len(ids)} records came, but {declared} are counted; the listing moved, or was cut")
+        raise Moved(f"{root}: {len(ids)} records came, but {declared} are counted; the listing moved, or was cut")
 
 
 def _wanted(settings: RosterSettings) -> dict[str, Sequence[str]]:
@@ -61,7 +72,7 @@ def _wanted(settings: RosterSettings) -> dict[str, Sequence[str]]:
     }
 
 
-def _records(root: str, answer: Mapping[str, Any], *names: str) -> list[dict[str, Any]]:
+def records(root: str, answer: Mapping[str, Any], *names: str) -> list[dict[str, Any]]:
     """The list of objects that an answer holds under one of these names."""
     found = next((answer[name] for name in names if name in answer), None)
     if not isinstance(found, list) or not all(isinstance(record, dict) for record in found):
@@ -69,13 +80,13 @@ def _records(root: str, answer: Mapping[str, Any], *names: str) -> list[dict[str
     return found
 
 
-def _count(root: str, told: object, name: str) -> int:
+def count(root: str, told: object, name: str) -> int:
     if isinstance(told, bool) or not isinstance(told, (int, str)) or not str(told).isdecimal():
         raise Incomplete(f"{root}: the answer does not say how many there are ({name})")
     return int(told)
 
 
-def _text(value: object) -> str:
+def text(value: object) -> str:
     """A value as a file would have it; a day with midnight and an offset is the day that stands there."""
     if value is None:
         return ""
@@ -98,7 +109,7 @@ def bamboohr(api: Api, settings: RosterSettings) -> Told:
     if key is None:
         raise Incomplete(f"{api.root}: the data set has no field eeid, id or employeeNumber; may this key see them?")
     wanted = list(dict.fromkeys([*fields, key]))
-    return _steady(lambda: _bamboohr_once(api, wanted, key))
+    return steady(lambda: _bamboohr_once(api, wanted, key), lambda: _bamboohr_once(api, [key], key), key)
 
 
 def _bamboohr_fields(api: Api) -> dict[str, str]:
@@ -110,7 +121,7 @@ def _bamboohr_fields(api: Api) -> dict[str, str]:
             raise Incomplete(f"{api.root}: the list of fields comes back to a page it has given already")
         seen.add(here)
         answer = api.get(here)
-        found |= {normal(str(field.get("name"))): str(field.get("name")) for field in _records(api.root, answer, "fields")}
+        found |= {normal(str(field.get("name"))): str(field.get("name")) for field in records(api.root, answer, "fields")}
         here = (answer.get("pagination") or {}).get("next_page") or None
     return found
 
@@ -122,17 +133,17 @@ def _bamboohr_once(api: Api, fields: list[str], key: str) -> Told:
         answer = api.ask("POST", "api/v2/datasets/employee/data", body=body)
         meta = answer.get("meta") or {}
         total, last = (
-            _count(api.root, meta.get("totalItems"), "totalItems"),
-            _count(api.root, meta.get("totalPages"), "totalPages"),
+            count(api.root, meta.get("totalItems"), "totalItems"),
+            count(api.root, meta.get("totalPages"), "totalPages"),
         )
-        rows += [_bamboohr_row(api.root, record, fields) for record in _records(api.root, answer, "data")]
+        rows += [_bamboohr_row(api.root, record, fields) for record in records(api.root, answer, "data")]
         following = bool((answer.get("links") or {}).get("next"))
         if following != (number < last):
-            raise _Moved(
+            raise Moved(
                 f"{api.root}: page {number} of {last} {'has' if following else 'has no'} next one; the listing moved, or was cut"
             )
         if not following:
-            _distinct(api.root, [row[key] for row in rows], total)
+            distinct(api.root, [row[key] for row in rows], total)
             return Told(rows, number, total)
     raise Incomplete(f"{api.root}: more than {MOST_PAGES} pages")
 
@@ -146,7 +157,7 @@ def _bamboohr_row(root: str, record: Mapping[str, Any], fields: Iterable[str]) -
         raise AccessRefused(
             f"{root}: this key may not see {', '.join(sorted(withheld))} of everybody; let its user's access level see them"
         )
-    return {name: _text(told.get(name)) for name in fields}
+    return {name: text(told.get(name)) for name in fields}
 
 
 # --- HiBob: one search, no pages ----------------------------------------------------------------------------------
@@ -157,7 +168,7 @@ def hibob(api: Api, settings: RosterSettings) -> Told:
     wanted = _wanted(settings)
     fields = list(dict.fromkeys(name for names in wanted.values() for name in names if "." in name))
     worded = {name for column in _WORDED for name in wanted.get(column, ())}
-    return _steady(lambda: _hibob_once(api, ["root.id", *(f for f in fields if f != "root.id")], worded))
+    return steady(lambda: _hibob_once(api, ["root.id", *(f for f in fields if f != "root.id")], worded))
 
 
 def _hibob_once(api: Api, fields: list[str], worded: set[str]) -> Told:
@@ -165,18 +176,18 @@ def _hibob_once(api: Api, fields: list[str], worded: set[str]) -> Told:
     ids, again = ([_hibob_value(record, "root.id") for record in told] for told in (found, _hibob_search(api, ["root.id"])))
     if None in ids or None in again:
         raise Incomplete(f"{api.root}: records without root.id; let the service user see it")
-    _distinct(api.root, ids, len(again))
+    distinct(api.root, ids, len(again))
     if set(ids) != set(again):
-        raise _Moved(f"{api.root}: two searches gave different people; the listing moved while it was read")
+        raise Moved(f"{api.root}: two searches gave different people; the listing moved while it was read")
     rows = [
-        {name: _text(value) for name in fields if (value := _hibob_said(record, name, worded)) is not None} for record in found
+        {name: text(value) for name in fields if (value := _hibob_said(record, name, worded)) is not None} for record in found
     ]
     return Told(_with_managers(rows), 1, len(again))
 
 
 def _hibob_search(api: Api, fields: list[str]) -> list[dict[str, Any]]:
     body = {"fields": fields, "showInactive": True, "humanReadable": "APPEND"}
-    return _records(api.root, api.ask("POST", "v1/people/search", body=body), "employees")
+    return records(api.root, api.ask("POST", "v1/people/search", body=body), "employees")
 
 
 def _hibob_said(record: Mapping[str, Any], name: str, worded: set[str]) -> Any:
@@ -233,22 +244,22 @@ def personio_token(entrance: Api, settings: Any) -> Callable[[bool], str]:
 
 def personio(api: Api, settings: RosterSettings) -> Told:
     """Everybody, a hundred at a time, until as many have come as there are."""
-    return _steady(lambda: _personio_once(api))
+    return steady(lambda: _personio_once(api), lambda: _personio_once(api))
 
 
 def _personio_once(api: Api) -> Told:
-    records: list[dict[str, Any]] = []
+    people: list[dict[str, Any]] = []
     total: int | None = None
     for number in range(1, MOST_PAGES):
-        answer = api.get("v1/company/employees", query={"limit": 100, "offset": len(records)})
-        now = _count(api.root, (answer.get("metadata") or {}).get("total_elements"), "total_elements")
+        answer = api.get("v1/company/employees", query={"limit": 100, "offset": len(people)})
+        now = count(api.root, (answer.get("metadata") or {}).get("total_elements"), "total_elements")
         if total not in (None, now):
-            raise _Moved(f"{api.root}: {total} people at first and {now} on page {number}; the listing moved while it was read")
-        total, found = now, _records(api.root, answer, "data")
-        records += found
-        if not found or len(records) >= total:
-            rows = [dict(_personio_row(record)) for record in records]
-            _distinct(api.root, [row.get("id") for row in rows], total)
+            raise Moved(f"{api.root}: {total} people at first and {now} on page {number}; the listing moved while it was read")
+        total, found = now, records(api.root, answer, "data")
+        people += found
+        if not found or len(people) >= total:
+            rows = [dict(_personio_row(record)) for record in people]
+            distinct(api.root, [row.get("id") for row in rows], total)
             return Told(rows, number, total)
     raise Incomplete(f"{api.root}: more than {MOST_PAGES} pages")
 
@@ -259,11 +270,11 @@ def _personio_row(record: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         value = told.get("value") if isinstance(told, dict) else told
         shown = str(told.get("label") or name) if name.startswith("dynamic_") and isinstance(told, dict) else name
         if name == "supervisor":
-            yield "supervisor.id", _text(_nested(value, "id"))
+            yield "supervisor.id", text(_nested(value, "id"))
         elif isinstance(value, list):
-            yield shown, "; ".join(_text(_nested(item, "name")) for item in value if isinstance(item, dict))
+            yield shown, "; ".join(text(_nested(item, "name")) for item in value if isinstance(item, dict))
         else:
-            yield shown, _text(_nested(value, "name") if isinstance(value, dict) else value)
+            yield shown, text(_nested(value, "name") if isinstance(value, dict) else value)
 
 
 def _nested(value: object, name: str) -> Any:
@@ -278,7 +289,7 @@ def _nested(value: object, name: str) -> Any:
 def workday(api: Api, settings: Any) -> Told:
     """All entries of one report, which has no pages: its JSON is whole or it cannot be read."""
     query = {**dict(parse_qsl(urlsplit(settings.url).query)), "format": "json"}
-    entries = _records(api.root, api.get(api.root, query=query), "Report_Entry")
+    entries = records(api.root, api.get(api.root, query=query), "Report_Entry")
     return Told([dict(_workday_row(entry)) for entry in entries], 1, None)
 
 
@@ -290,7 +301,7 @@ def _workday_row(entry: Mapping[str, Any], before: str = "") -> Iterator[tuple[s
         elif isinstance(value, list):
             parts = [pair for item in value if isinstance(item, dict) for pair in _workday_row(item, f"{before}{name}.")]
             yield from (
-                (part, "; ".join(text for name, text in parts if name == part)) for part in dict.fromkeys(n for n, _ in parts)
+                (part, "; ".join(word for name, word in parts if name == part)) for part in dict.fromkeys(n for n, _ in parts)
             )
         else:
-            yield before + name, _text(value)
+            yield before + name, text(value)
