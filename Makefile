@@ -4,7 +4,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check fix bench live lock clean
+.PHONY: help demo test check fix fuzz bench live lock clean
 
 help:           ## this list
 	@grep -hE '^[a-z]+: .*##|^[a-z]+:.*  +##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/' | expand -t 10
@@ -25,6 +25,9 @@ check: $(VENV)/.tests ## style, types, import directions
 fix: $(VENV)/.tests   ## let the formatter and the linter mend what they can
 	@$(BIN)/ruff check --fix-only -q .
 	@$(BIN)/ruff format -q .
+
+fuzz: $(VENV)/.tests  ## read bad rosters from a seed, CSV and workbooks (N=100000 files, SEED=20261122; some minutes)
+	@$(BIN)/python -m tests.hr_file.fuzz $(or $(N),100000) $(or $(SEED),20261122)
 
 bench: $(VENV)/.tests ## time the engine's night on a generated company (SIZE=100000 people takes a minute)
 	@$(BIN)/python -m benchmarks $(or $(SIZE),100000)

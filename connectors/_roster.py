@@ -8,7 +8,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import Any
 from zoneinfo import available_timezones
 
@@ -51,7 +51,7 @@ class Reading:
         words = self.settings.statuses or {status: [status] for status in STATUSES}
         self._statuses = {word.casefold(): status for status, listed in words.items() for word in listed}
         self._types, self._types_closed = self.settings.words_of_types()
-        self._zones = available_timezones()
+        self._zones = _zones()
         self._ids = re.compile(self.settings.id_pattern, re.ASCII) if self.settings.id_pattern else None
         self._bad: Counter[str] = Counter()
 
@@ -202,6 +202,11 @@ class _Bad(Exception):
     found: str
     allowed: str
     problem: str
+
+
+@cache
+def _zones() -> frozenset[str]:
+    return frozenset(available_timezones())  # reads hundreds of files
 
 
 @lru_cache(maxsize=100_000)

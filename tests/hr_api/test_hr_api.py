@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +19,7 @@ from reconciler.sandbox.faults import Fault, Faults
 from reconciler.sandbox.http import HttpServer
 from tests.hr_api import systems
 from tests.hr_api.systems import SECRET, Person, System, company
+from tests.sampling import some
 
 NOW = datetime(2026, 11, 22, 2, 5, tzinfo=UTC)
 NAMES = ("bamboohr", "hibob", "personio", "workday")
@@ -114,8 +117,8 @@ def test_lists_of_hibob_are_words_and_its_days_are_days(house: Callable[[str], H
 # --- what breaks ------------------------------------------------------------------------------------------------
 
 KINDS = [
-    ("status", 429), ("status", 503), ("status", 404), ("cut", 200), ("garbage", None), ("empty_page", None),
-    ("hide_rows", 3), ("repeat_token", None), ("no_more", None),
+    ("status", 429), ("status", 500), ("status", 503), ("status", 404), ("cut", 0), ("cut", 200), ("garbage", None), ("empty_page", None),
+    ("hide_rows", 1), ("hide_rows", 3), ("repeat_token", None), ("no_more", None),
 ]  # fmt: skip
 
 
@@ -124,19 +127,16 @@ def test_a_fault_of_any_request_is_recovered_from_or_told(house: Callable[[str],
     """Every kind of fault, once, at every request: everybody is read, or nobody is."""
     here = house(name)
     whole = here.people()
-    requests, recovered, refused = len(here.server.faults.requests), 0, 0
-    for at in range(1, requests + 1):
-        for kind, value in KINDS:
-            here.server.faults.reset(Fault(".", kind, at, value))  # type: ignore[arg-type]
-            here.system.tokens.clear()
-            if name == "workday" and kind in ("empty_page", "hide_rows"):
-                continue  # nothing in one report tells them from a smaller company: that is the band's to notice
-            try:
-                assert here.people() == whole, (kind, value, at)
-                recovered += 1
-            except Incomplete:
-                refused += 1
-    assert recovered and refused
+    recovered = 0
+    for at, (kind, value) in some(product(range(1, len(here.server.faults.requests) + 1), KINDS), 5):
+        if name == "workday" and kind in ("empty_page", "hide_rows"):
+            continue  # nothing in one report tells them from a smaller company: that is the band's to notice
+        here.server.faults.reset(Fault(".", kind, at, value))  # type: ignore[arg-type]
+        here.system.tokens.clear()
+        with suppress(Incomplete):
+            assert here.people() == whole, (kind, value, at)
+            recovered += 1
+    assert recovered
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +18,7 @@ from reconciler.connector import AccessRefused, Answer, Context, Defect, Ended, 
 from reconciler.sandbox.faults import Fault, Faults
 from reconciler.sandbox.http import HttpServer
 from tests.hr_scim.service import DATES, ENTERPRISE, TOKEN, Service, user
+from tests.sampling import some
 
 NOW = datetime(2026, 11, 22, 2, 5, tzinfo=UTC)
 
@@ -109,22 +112,20 @@ def test_a_filter_is_passed_on(house: House) -> None:
 
 
 KINDS = [
-    ("status", 429), ("status", 503), ("cut", 200), ("garbage", None), ("empty_page", None),     ("hide_rows", 3), ("repeat_token", None), ("no_more", None),
+    ("status", 429), ("status", 500), ("status", 503), ("cut", 0), ("cut", 200), ("garbage", None), ("empty_page", None),
+    ("hide_rows", 1), ("hide_rows", 3), ("repeat_token", None), ("no_more", None),
 ]  # fmt: skip
 
 
 def test_a_fault_of_any_request_is_recovered_from_or_told(paged: House) -> None:
     whole = paged.people()
-    requests, recovered, refused = len(paged.server.faults.requests), 0, 0
-    for at in range(1, requests + 1):
-        for kind, value in KINDS:
-            paged.server.faults.reset(Fault(".", kind, at, value))  # type: ignore[arg-type]
-            try:
-                assert paged.people() == whole, (kind, value, at)
-                recovered += 1
-            except Incomplete:
-                refused += 1
-    assert recovered and recovered + refused == requests * len(KINDS)
+    recovered = 0
+    for at, (kind, value) in some(product(range(1, len(paged.server.faults.requests) + 1), KINDS), 3):
+        paged.server.faults.reset(Fault(".", kind, at, value))  # type: ignore[arg-type]
+        with suppress(Incomplete):
+            assert paged.people() == whole, (kind, value, at)
+            recovered += 1
+    assert recovered
 
 
 @pytest.mark.parametrize("kind", ["status", "empty_page", "hide_rows", "repeat_token", "no_more"])
