@@ -83,6 +83,8 @@ def _completed(name: str, told: Mapping[str, Any]) -> dict[str, Any]:
             "login_url": "http://127.0.0.1:1",
             "graph_url": "http://127.0.0.1:1/v1.0",
         },
+        "hr_api": {"preset": "workday", "url": "http://127.0.0.1:1/report", "username": "reader"},
+        "hr_sql": {"query": "SELECT 1"},
         "google_workspace": {"api_url": "http://127.0.0.1:1"},
         "active_directory": {"username": "reader@example.com", "password": "file:secret"},
     }
