@@ -134,7 +134,7 @@ def inverse(
     numbered = tuple(replace(action, n=n, needs=()) for n, action in enumerate(safe, 1))
     manual = tuple(_irreversible(action) for action in chosen if not action.reversible)
     return seal(Plan(
-        "", plan.run, basis.now, basis.now + config.remediation.expires, basis.maker.name, basis.maker.id, plan.binds,
+        "", basis.run, basis.now, basis.now + config.remediation.expires, basis.maker.name, basis.maker.id, binds(config, basis),
         tuple(limits), numbered, manual, (*withheld, *over), undoes=plan.plan,
     ))  # fmt: skip
 
