@@ -102,7 +102,7 @@ class Lane:
     def intend(self, action: Action, change: Change, prior: Any, tries: int) -> None:
         person = action.person["id"] if action.person else None
         self.note(
-            "intent", plan=self.plan, n=action.n, source=self.source, account=change.account, kind=change.kind, target=change.target,
+            "intent", plan=self.plan, n=action.n, source=self.source, account=change.account, change=change.kind, target=change.target,
             before=change.before, after=change.after, key=change.key, prior=prior, limit=action.limit, person=person,
             findings=list(action.findings), send=tries,
         )  # fmt: skip
@@ -112,7 +112,7 @@ class Lane:
         account = found if action.kind == "create" and outcome in ("done", "already") else action.account["id"]
         person = action.person["id"] if action.person else None
         self.note(
-            "outcome", plan=self.plan, n=action.n, source=self.source, account=account, kind=action.kind, limit=action.limit,
+            "outcome", plan=self.plan, n=action.n, source=self.source, account=account, change=action.kind, limit=action.limit,
             outcome=outcome, read_back=found, detail=detail, settles=self.writer.settles, person=person,
             findings=list(action.findings),
         )  # fmt: skip

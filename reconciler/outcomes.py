@@ -50,7 +50,7 @@ def open_intents(entries: Sequence[Entry]) -> list[Entry]:
 def change_of(intent: Entry) -> Change:
     """The change that an intent was about, as its writer takes it."""
     told = intent.facts
-    return Change(told["kind"], told["account"], told["target"], told["before"], told["after"], told["key"])
+    return Change(told["change"], told["account"], told["target"], told["before"], told["after"], told["key"])
 
 
 def touched(plan: Plan, entries: Iterable[Entry]) -> dict[int, tuple[str | None, Any]]:
