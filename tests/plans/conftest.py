@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -129,6 +130,12 @@ class Company(Estate):
 
         when = self.now - timedelta(days=1) + timedelta(hours=hours)
         return self.cli(*words, "--as-of", when.isoformat())
+
+
+@pytest.fixture(autouse=True)
+def quick_disk(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is written is on disk soon enough for a test; that it is waited for, test_killed tests."""
+    monkeypatch.setattr(os, "fsync", lambda handle: None)
 
 
 @pytest.fixture(scope="session")
