@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import os
+import shutil
+from copy import deepcopy
+from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from tests.contract.conftest import CONFIG, DIRECTORY, Estate, build
+from tests.contract.conftest import CONFIG, DIRECTORY, Done, Estate, build
 
 # The writing side of the toy directory: its accounts are a JSON file; `faults` beside them say how it misbehaves.
 WRITER = """
@@ -109,25 +115,19 @@ class Company(Estate):
 
     def read_back(self) -> None:
         """Take over what was written to the directory."""
-        import json
-
         told = json.loads((self.folder / "ad.json").read_text())
         self.accounts = {a["login"]: a for a in told["accounts"]}
         self.groups = told["groups"]
 
-    def told(self) -> dict:  # type: ignore[type-arg]
-        import json
-
-        found: dict = json.loads((self.folder / "ad.json").read_text())  # type: ignore[type-arg]
+    def told(self) -> dict[str, Any]:
+        found: dict[str, Any] = json.loads((self.folder / "ad.json").read_text())
         return found
 
     def settings(self, more: str) -> None:
         (self.folder / "config.toml").write_text(CONFIG.replace("toy_directory", "toy_writable") + more)
 
-    def at(self, *words: str, hours: float = 1.0):  # type: ignore[no-untyped-def]
+    def at(self, *words: str, hours: float = 1.0) -> Done:
         """A verb, some time after the last night."""
-        from datetime import timedelta
-
         when = self.now - timedelta(days=1) + timedelta(hours=hours)
         return self.cli(*words, "--as-of", when.isoformat())
 
@@ -149,12 +149,19 @@ def writable_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.fixture
-def company(tmp_path: Path, writable_folder: Path) -> Company:
-    """The company after its first night, whose baseline nobody has accepted yet."""
-    made = build(tmp_path, writable_folder)
+@pytest.fixture(scope="session")
+def first_night(tmp_path_factory: pytest.TempPathFactory, writable_folder: Path) -> Company:
+    """The company after its first night. To be copied."""
+    made = build(tmp_path_factory.mktemp("first"), writable_folder)
     made.__class__ = Company
     assert isinstance(made, Company)
     made.settings(REMEDIATION)
     assert made.night().returncode == 0
     return made
+
+
+@pytest.fixture
+def company(tmp_path: Path, first_night: Company) -> Company:
+    """The company after its first night, whose baseline nobody has accepted yet."""
+    shutil.copytree(first_night.folder, tmp_path / "company")
+    return replace(deepcopy(first_night), folder=tmp_path / "company")
