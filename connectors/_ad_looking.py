@@ -12,8 +12,9 @@ import ldap3
 
 from connectors._ad_accounts import ATTRIBUTES, DISABLED, Reckoning, account
 from connectors._ad_names import by_guid, common_name, first_part, in_filter, login_of, same_name
-from connectors._ad_values import Attributes, guid, number, sid, text
+from connectors._ad_values import Attributes, guid, number, sid, text, texts
 from connectors._ldap import NO_SUCH_OBJECT, SHOW_DELETED, Directory, Refused, Search
+from connectors._writing import Seen
 from reconciler.writer import Change, Changed
 
 # Columns of accounts, and the attributes they are read from.
@@ -27,23 +28,6 @@ T = TypeVar("T")
 _PEOPLE = "(objectClass=user)(!(objectClass=computer))"
 
 
-def _nothing(_: Any) -> None:
-    """Where there is nothing to send."""
-
-
-@dataclass(frozen=True)
-class Seen:
-    """What was found, in the terms of a change, and how to make the change to it on an ldap3 connection.
-
-    `barred` is why it may not be made; `hint` what to do when the server refuses it.
-    """
-
-    found: Any
-    send: Callable[[Any], object] = _nothing
-    barred: str = ""
-    hint: str = ""
-
-
 @dataclass(frozen=True)
 class Looking:
     """One look at the directory."""
@@ -53,6 +37,7 @@ class Looking:
     employee_id: str
     now: datetime
     sids: dict[str, str]  # of groups seen before
+    send: Callable[[Callable[[Any], object]], None]  # has a change asked for on an ldap3 connection
 
     def at(self, change: Change) -> Seen:
         """Raises Changed when there is no object of that GUID, Incomplete when it cannot be read."""
@@ -61,6 +46,9 @@ class Looking:
             "owner": self._owner, "create": self._create, "delete": self._delete,
         }  # fmt: skip
         return looks[change.kind](change) if change.kind in looks else Seen(None)
+
+    def _seen(self, found: Any, ask: Callable[[Any], object], barred: str = "", hint: str = "") -> Seen:
+        return Seen(found, lambda: self.send(ask), barred, hint)
 
     def _object(self, object_id: str | None, attributes: Sequence[str], controls: Sequence[Any] = ()) -> tuple[str, Attributes]:
         return self._there(object_id, lambda: self.directory.entry(by_guid(str(object_id)), attributes, controls))
@@ -90,7 +78,7 @@ class Looking:
         )
         name = by_guid(str(change.account))
         old, new = [b"%d" % flags], [b"%d" % wanted]
-        return Seen(row["enabled"], _swap(name, "userAccountControl", old, new), barred or _built_in(row))
+        return self._seen(row["enabled"], _swap(name, "userAccountControl", old, new), barred or _built_in(row))
 
     def _entitlement(self, change: Change) -> Seen:
         dn, entry, row = self._account(change)
@@ -100,7 +88,7 @@ class Looking:
         how = ldap3.MODIFY_ADD if change.after else ldap3.MODIFY_DELETE
         member = {"member": [(how, [by_guid(str(change.account)).encode()])]}
         barred = "it is the primary group of the account: make another its primary group first" if primary else ""
-        return Seen(found, lambda connection: connection.modify(group, member), barred)
+        return self._seen(found, lambda connection: connection.modify(group, member), barred)
 
     def _group_sid(self, group: str) -> str:
         if group not in self.sids:
@@ -117,7 +105,7 @@ class Looking:
         if attribute is None:
             return Seen(row.get(column), barred=f"{column} is not written to Active Directory")
         told = [change.after.encode()] if change.after else []
-        return Seen(row[column], _swap(name, attribute, entry.get(attribute, [])[:1], told), _built_in(row))
+        return self._seen(row[column], _swap(name, attribute, entry.get(attribute, [])[:1], told), _built_in(row))
 
     def _named(self, column: str, entry: Attributes) -> str | None:
         """The attribute that a column was read from."""
@@ -136,7 +124,7 @@ class Looking:
         held = text(entry, attribute)
         told = [by_guid(after).encode()] if after else []
         hint = "is the other account still there?"
-        return Seen(self._id(held) if held else None, _swap(name, attribute, entry.get(attribute, []), told), hint=hint)
+        return self._seen(self._id(held) if held else None, _swap(name, attribute, entry.get(attribute, []), told), hint=hint)
 
     def _id(self, dn: str) -> str:
         return guid(self.directory.one(dn, ("objectGUID",))["objectGUID"][0])
@@ -150,7 +138,7 @@ class Looking:
         def move(connection: Any) -> None:
             connection.modify_dn(name, own, new_superior=change.after)
 
-        return Seen(told, move, _built_in(row), f"is {change.after} there, and is there no {own} in it yet?")
+        return self._seen(told, move, _built_in(row), f"is {change.after} there, and is there no {own} in it yet?")
 
     def _delete(self, change: Change) -> Seen:
         name = by_guid(str(change.account))
@@ -159,15 +147,22 @@ class Looking:
             dn, entry = self._object(change.account, wanted, (SHOW_DELETED,))
         except Changed:
             return Seen(None)
-        if entry.get("isRecycled") == [b"TRUE"]:
+        if entry.get("isRecycled") == [b"TRUE"] and self._recycle_bin():
             return Seen(None)
         if entry.get("isDeleted") != [b"TRUE"]:
             barred = _BUILT_IN if entry.get("isCriticalSystemObject") == [b"TRUE"] else ""
-            return Seen("live", lambda connection: connection.delete(name), barred)
+            return self._seen("live", lambda connection: connection.delete(name), barred)
         back = f"{first_part(dn).partition(chr(92) + '0ADEL:')[0]},{text(entry, 'lastKnownParent')}"
         revive = {"isDeleted": [(ldap3.MODIFY_DELETE, [])], "distinguishedName": [(ldap3.MODIFY_REPLACE, [back.encode()])]}
         hint = f"is its container still there, and {back} free?"
-        return Seen("deleted", lambda connection: connection.modify(name, revive, controls=[SHOW_DELETED]), hint=hint)
+        # The GUID is part of a tombstone's name; Samba 4.17 finds it by that name alone when it is to come back.
+        return self._seen("deleted", lambda connection: connection.modify(dn, revive, controls=[SHOW_DELETED]), hint=hint)
+
+    def _recycle_bin(self) -> bool:
+        """Whether the forest has a recycle bin: without one, tombstones say that they are recycled and can be brought back."""
+        root = self.directory.one("", ("configurationNamingContext",))
+        partitions = self.directory.one(f"CN=Partitions,{text(root, 'configurationNamingContext')}", ("msDS-EnabledFeature",))
+        return any(dn.lower().startswith("cn=recycle bin feature,") for dn in texts(partitions, "msDS-EnabledFeature"))
 
     # --- a new account ----------------------------------------------------------------------------------------------
 
@@ -180,7 +175,7 @@ class Looking:
         above = told.get("container") or f"CN=Users,{self._domain()}"
         dn = f"{common_name(str(told.get('display_name') or login))},{above}"
         hint = f"is {above} there, and are the name {dn} and the login {login} free?"
-        return Seen(self._known(told), lambda connection: connection.add(dn, "user", self._new(told, login)), hint=hint)
+        return self._seen(self._known(told), lambda connection: connection.add(dn, "user", self._new(told, login)), hint=hint)
 
     def _domain(self) -> str | None:
         return text(self.directory.one("", ("defaultNamingContext",)), "defaultNamingContext")

@@ -14,13 +14,14 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from connectors._ad_domain import domain_of
-from connectors._ad_looking import Looking, Seen
+from connectors._ad_looking import Looking
 from connectors._ad_values import guid, sid
 from connectors._ldap import Directory, Search, connect, reach
-from connectors._ldap import Refused as Declined
+from connectors._ldap import Refused as SearchRefused
 from connectors._ldap_bind import Login
+from connectors._writing import Careful, Declined, Seen
 from reconciler.connector import Incomplete
-from reconciler.writer import AccessRefused, Change, Changed, Context, Refused, SourceError, Unknown
+from reconciler.writer import AccessRefused, Change, Context, SourceError, Unknown
 
 log = logging.getLogger(__name__)
 
@@ -38,15 +39,13 @@ _HINTS = {
     66: "there are objects below it; remove them first",
     68: "another object has this name or login already",
 }
-_PLAIN = (10, 50, 66)  # they mean the same whatever was asked
 
-MOMENT = 2.0  # seconds for which a look is good enough to write on
 
 T = TypeVar("T")
 
 
 @dataclass
-class AdWriter:
+class AdWriter(Careful):
     """One connection to one domain controller: what it wrote it reads back there, however late others hear of it."""
 
     urls: Sequence[str]
@@ -58,7 +57,6 @@ class AdWriter:
     _directory: Directory | None = field(default=None, repr=False)
     _pinned: str = ""
     _sids: dict[str, str] = field(default_factory=dict, repr=False)  # of groups; a SID is for ever
-    _last: tuple[Change, Seen, float] | None = field(default=None, repr=False)
 
     def open(self) -> AdWriter:
         """Connect to the first server that answers; raises AccessRefused or Incomplete."""
@@ -74,28 +72,6 @@ class AdWriter:
         """The account of this connection, by GUID and SID: the one account whose SID its own token holds."""
         return self._reading(_own)
 
-    def state(self, change: Change) -> Any:
-        seen = self._look(change)
-        self._last = (change, seen, time.monotonic())
-        return seen.found
-
-    def write(self, change: Change) -> None:
-        if change.kind not in WRITES:
-            raise Refused(f"Active Directory knows no change of {change.kind}")
-        left, waits, looks = self.context.deadline_seconds, list(WAITS), 3
-        code, words = 0, "nothing was sent, since the object could not be read"
-        while (seen := self._expected(change, words)) is not None:
-            if code and not (code in BUSY and left > 0) and not (code == OVERTAKEN and looks):
-                raise Refused(_refusal(code, words, seen.hint))
-            if code in BUSY:
-                self.context.wait(waits[0])
-                left -= waits[0]
-                waits = waits[1:] or waits
-            looks -= code == OVERTAKEN
-            code, words = self._send(seen.send)
-            if code == 0:
-                return
-
     def close(self) -> None:
         if self._directory is not None:
             self._directory.close()
@@ -103,44 +79,33 @@ class AdWriter:
 
     # --- one request ------------------------------------------------------------------------------------------------
 
-    def _expected(self, change: Change, otherwise: str) -> Seen | None:
-        """The object as the change expects it, just read; None when nothing is left to do.
-
-        Raises Changed when it is another, Refused when it may not be changed, or cannot be read.
-        """
-        try:
-            seen = self._fresh(change) or self._look(change)
-        except SourceError as problem:
-            raise Refused(f"{otherwise}: {problem}") from None
-        if seen.found == change.after and change.kind == "entitlement":
-            return None
-        if seen.found != change.before:
-            raise Changed(seen.found)
-        if seen.barred:
-            raise Refused(seen.barred)
-        return seen
-
-    def _fresh(self, change: Change) -> Seen | None:
-        """What `state` saw a moment ago, once: the server itself refuses to delete a value that has gone since."""
-        (asked, seen, at), self._last = self._last or (None, None, 0.0), None
-        return seen if asked == change and time.monotonic() - at < MOMENT else None
-
-    def _look(self, change: Change) -> Seen:
-        about = (self.bases, self.employee_id, self.context.now, self._sids)
+    def look(self, change: Change) -> Seen:
+        if change.kind not in WRITES:
+            return Seen(change.before, barred=f"Active Directory knows no change of {change.kind}")
+        about = (self.bases, self.employee_id, self.context.now, self._sids, self._send)
         return self._reading(lambda directory: Looking(directory, *about).at(change))
 
-    def _send(self, ask: Callable[[Any], object]) -> tuple[int, str]:
-        try:
-            return self._connected().change(ask)
-        except Incomplete as problem:
-            self._drop()
-            raise Unknown(str(problem)) from None
+    def _send(self, ask: Callable[[Any], object]) -> None:
+        """One change, again while the server is busy; raises Declined, or Unknown when no answer came."""
+        left, waits = self.context.deadline_seconds, list(WAITS)
+        while True:
+            try:
+                code, words = self._connected().change(ask)
+            except SourceError as problem:
+                self._drop()
+                raise Unknown(str(problem)) from None
+            if code == 0:
+                return
+            if code not in BUSY or left <= 0:
+                raise Declined(f"{words}; {_HINTS[code]}" if code in _HINTS else words, code == OVERTAKEN)
+            self.context.wait(waits[0])
+            left, waits = left - waits[0], waits[1:] or waits
 
     def _reading(self, ask: Callable[[Directory], T]) -> T:
         """Ask, and once more on a fresh connection when this one broke; raises SourceError."""
         try:
             return ask(self._connected())
-        except (Declined, AccessRefused):
+        except (SearchRefused, AccessRefused):
             raise
         except Incomplete as problem:
             log.info("%s; asking once more on a fresh connection", problem)
@@ -161,12 +126,6 @@ class AdWriter:
 
     def _deadline(self) -> float:
         return time.monotonic() + self.context.deadline_seconds
-
-
-def _refusal(code: int, words: str, hint: str) -> str:
-    """What the server said, and what to do about it."""
-    told = _HINTS.get(code, "") if code in _PLAIN or not hint else hint
-    return f"{words}; {told}" if told else words
 
 
 def _own(directory: Directory) -> list[str]:
