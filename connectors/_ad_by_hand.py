@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from connectors._ad_looking import COLUMNS
@@ -26,7 +27,7 @@ def cannot(change: Change, facts: Facts) -> str | None:
 def instruct(change: Change, facts: Facts) -> str:
     """The line of PowerShell (module ActiveDirectory) that makes the change; accounts are named by GUID."""
     who, what = quoted(change.account), quoted(change.target)
-    lines = {
+    lines: dict[str, Callable[[], str]] = {
         "enabled": lambda: _enabled(change, facts, who),
         "entitlement": lambda: _membership(change, facts, who, what),
         "attribute": lambda: _attribute(change, who),
