@@ -107,6 +107,7 @@ class Facts:
     entitlement: Mapping[str, Any] | None = None
     via: tuple[str, ...] = ()
     groups: tuple[str, ...] = field(default=())  # names of the groups the account is a direct member of
+    settings: Any = None  # the connector's own, as configured: some changes are made only where an administrator says so
 
 
 class Changed(Exception):
