@@ -29,6 +29,16 @@ def plan_in_words(plan: Plan, entries: Sequence[Entry] = ()) -> str:
     return "\n".join([*lines, *in_short(plan)])
 
 
+def beginning(plan: Plan, people: int = 2) -> Iterator[str]:
+    """The most urgent people of a plan, and the rest in numbers."""
+    yield f"\nWhat a plan would change ({plan.plan}; nothing is changed):"
+    for whose, actions in list(_by_person(plan.actions).items())[:people]:
+        yield f"{whose}"
+        yield from (line for action in actions for line in _action(action, None))
+    yield "and so on:"
+    yield from in_short(plan)
+
+
 def _head(plan: Plan, entries: Sequence[Entry]) -> Iterator[str]:
     yield f"Plan {plan.plan}, which undoes {plan.undoes}" if plan.undoes else f"Plan {plan.plan}"
     yield f"  made      {_at(plan.made_at)} by {plan.made_by}, from run {plan.run}"
