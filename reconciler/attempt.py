@@ -112,7 +112,7 @@ class Lane:
         account = found if action.kind == "create" and outcome in ("done", "already") else action.account["id"]
         person = action.person["id"] if action.person else None
         self.note(
-            "outcome", plan=self.plan, n=action.n, source=self.source, account=account, change=action.kind, limit=action.limit,
+            "outcome", plan=self.plan, n=action.n, source=self.source, account=account, change=action.kind, target=action.target, limit=action.limit,
             outcome=outcome, read_back=found, detail=detail, settles=self.writer.settles, person=person,
             findings=list(action.findings),
         )  # fmt: skip

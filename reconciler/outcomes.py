@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from reconciler.journal import Entry
 from reconciler.sealed import Plan
-from reconciler.writer import Change
+from reconciler.writer import IRREVERSIBLE, Change
 
 MADE = ("done", "already")  # what needs nothing more
+Lasting = Mapping[tuple[str, str, str, str | None], datetime]  # (source, account, kind, target) -> when it was made
 
 
 @dataclass(frozen=True)
@@ -51,6 +53,15 @@ def change_of(intent: Entry) -> Change:
     """The change that an intent was about, as its writer takes it."""
     told = intent.facts
     return Change(told["change"], told["account"], told["target"], told["before"], told["after"], told["key"])
+
+
+def lasting(entries: Iterable[Entry]) -> Lasting:
+    """Changes of which no later state tells whether they were made: ended sessions, transferred files."""
+    return {
+        (e.facts["source"], e.facts["account"], e.facts["change"], e.facts["target"]): datetime.fromisoformat(e.at)
+        for e in entries
+        if e.kind == "outcome" and e.facts["outcome"] in MADE and e.facts["change"] in IRREVERSIBLE
+    }
 
 
 def touched(plan: Plan, entries: Iterable[Entry]) -> dict[int, tuple[str | None, Any]]:

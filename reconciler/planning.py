@@ -13,7 +13,7 @@ from reconciler.filters import Filter
 from reconciler.guards import Guards, guards_of
 from reconciler.journal import Entry, Journal
 from reconciler.limits import week_of
-from reconciler.outcomes import touched
+from reconciler.outcomes import lasting, touched
 from reconciler.plan import Basis, inverse, make, populations
 from reconciler.run import night_of
 from reconciler.sealed import Plan, read, text_of
@@ -57,7 +57,7 @@ def undone(config: Config, store: Store, name: str, maker: Identity, now: dateti
 def basis(config: Config, store: Store, entries: Sequence[Entry], known: Standing, maker: Identity, now: datetime) -> Basis:
     """What a plan is made from, and what it is held against before it is applied."""
     guards = guards_now(config, store, entries, maker, now)
-    return Basis(known.record.run, known.estate, known.snapshots, guards, week_of(entries, now), maker, now)
+    return Basis(known.record.run, known.estate, known.snapshots, guards, week_of(entries, now), maker, now, lasting(entries))
 
 
 def guards_now(config: Config, store: Store, entries: Sequence[Entry], who: Identity, now: datetime) -> Guards:

@@ -15,10 +15,9 @@ from reconciler.errors import PluginError
 from reconciler.lookup import Lookup, Row
 from reconciler.model import Finding
 from reconciler.sealed import Action
-from reconciler.writer import KINDS, ORDER, Change, Facts, class_of
+from reconciler.writer import IRREVERSIBLE, KINDS, ORDER, Change, Facts, class_of
 
 MASTERED = ("enabled", "attribute", "container", "delete")  # what a synchronised account takes from its master alone
-IRREVERSIBLE = ("sessions", "transfer")
 _NOT_DIRECT = {
     "dynamic": "membership of {name} is dynamic: a rule decides who is in it",
     "nested": "{name} is held through another group",

@@ -50,6 +50,6 @@ def _seen(intent: Entry, writer: Writer) -> tuple[str, Any, str]:
 
 
 def _note(intent: Entry, outcome: str, found: Any, detail: str, writer: Writer, note: Callable[..., Entry]) -> None:
-    told = {name: intent.facts[name] for name in ("plan", "n", "source", "change", "limit", "person", "findings")}
+    told = {name: intent.facts[name] for name in ("plan", "n", "source", "change", "target", "limit", "person", "findings")}
     account = found if told["change"] == "create" and outcome == "done" else intent.facts["account"]
     note("outcome", **told, account=account, outcome=outcome, read_back=found, detail=detail, settles=writer.settles)

@@ -57,6 +57,8 @@ KINDS: Mapping[str, str] = {
     "transfer": "target is the receiving account's immutable id; before null, after 'transferred': its files. Not undone",
 }
 
+IRREVERSIBLE = ("sessions", "transfer")  # what no other change takes back
+
 ORDER = ("create", "enabled", "sessions", "owner", "transfer", "entitlement", "attribute", "container", "delete")
 
 
