@@ -100,7 +100,7 @@ def _line(number: int, line: str, delimiter: str) -> Line:
         cells = line.split(delimiter)
         long = max(map(len, cells)) > LONGEST_CELL
         return Line(number, cells, f"a cell is longer than {LONGEST_CELL} characters" if long else "")
-    csv.field_size_limit(max(LONGEST_CELL, len(line)))
+    csv.field_size_limit(max(csv.field_size_limit(), len(line)))  # of the whole process: it may only grow
     try:
         return Line(number, next(csv.reader([line], delimiter=delimiter, strict=True)))
     except csv.Error as problem:
