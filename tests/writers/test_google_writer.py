@@ -43,11 +43,7 @@ class Lab:
 
     def sent(self) -> list[str]:
         """What was asked for that is neither a reading nor a token."""
-        return [
-            line
-            for line in self.server.faults.requests
-            if not line.startswith("GET ") and "/token" not in line.split("?")[0][-7:]
-        ]
+        return [line for line in self.server.faults.requests if not line.startswith(("GET ", "POST /token"))]
 
     def everything(self) -> Any:
         names = ("users", "members", "licences", "role_assignments", "deleted")
@@ -109,7 +105,7 @@ def test_without_an_administrator_of_its_own_it_is_refused(lab: Lab, folder: Pat
     for own in (None, {}):
         with pytest.raises(AccessRefused, match="writer = "):
             writer(settings(lab.server, folder, writer=own), Context("google", NOW))
-    with pytest.raises(AccessRefused, match="refused nobody@example.com"):
+    with pytest.raises(AccessRefused, match="refused nobody@"):
         writer(settings(lab.server, folder, writer={"subject": "nobody@example.com"}), Context("google", NOW))
 
 
@@ -382,7 +378,7 @@ def test_what_google_does_not_take_is_refused(lab: Lab) -> None:
 
 def test_a_manager_who_is_nobody_here_is_not_overwritten(lab: Lab) -> None:
     lab.customer.change_user(mail(5), relations=[{"type": "manager", "value": "gone@example.com"}])
-    with pytest.raises(Refused, match="gone@example.com is named as manager"):
+    with pytest.raises(Refused, match="is named as manager, and is nobody here"):
         lab.writer.write(lab.change("attribute", 5, None, lab.id(7), "manager_account_id"))
 
 
