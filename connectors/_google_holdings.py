@@ -39,7 +39,6 @@ class Holdings:
         return self._licence(change, target) if "/" in target else self._group(change, target)
 
     def _group(self, change: Change, group: str) -> Seen:
-        self.writer.user(change.account, "id")
         members = path(*DIRECTORY.split("/"), "groups", group, "members")
         one = f"{members}/{path(change.account)}"
 
@@ -49,7 +48,10 @@ class Holdings:
             else:
                 self.writer.change("directory.group.member", "DELETE", one)
 
-        return Seen(self._is_member(group, one), send)
+        found = self._is_member(group, one)
+        if not found:
+            self.writer.user(change.account, "id")
+        return Seen(found, send)
 
     def _is_member(self, group: str, one: str) -> bool:
         try:

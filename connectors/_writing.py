@@ -61,6 +61,7 @@ class Careful(ABC):
         """
 
     def state(self, change: Change) -> Any:
+        self._last = None
         seen = self.look(change)
         self._last = (change, seen, time.monotonic())
         return seen.found
