@@ -26,7 +26,9 @@ WRITES = frozenset({"enabled", "entitlement", "attribute", "container", "session
 ORDER = ("create", "sessions", "enabled", "transfer", "entitlement", "attribute", "container", "delete")
 DIRECTORY, TRANSFERS = "admin/directory/v1", "admin/datatransfer/v1"
 DRIVE = "Drive and Docs"
+LEFT = "something is left to revoke"
 NOT_YET = "creation is not complete"  # Google's answer to a change of a user just made
+SETTLES = 300.0  # seconds; a change may take longer still to reach every service, but shows in the directory by then
 _WAITS = (1.0, 2.0, 4.0, 8.0, 15.0, 30.0, 30.0, 30.0)
 
 
@@ -43,7 +45,7 @@ class GoogleWriter(Careful):
     customer: str
     context: Context
     roles: bool = False  # whether administrator roles may be given and taken
-    settles: float = 300.0
+    settles: float = SETTLES
     _apis: dict[str, Api] = field(default_factory=dict, repr=False)
     _customer_id: str = ""
 
@@ -107,30 +109,37 @@ class GoogleWriter(Careful):
         return Seen(found, lambda: self._put(change, {"orgUnitPath": change.after}), hint=f"is there a unit {change.after}?")
 
     def _sessions(self, change: Change) -> Seen:
-        """Application passwords, applications let in, backup codes, and then every sign-in; what is left is counted."""
+        """Sign-ins first, then application passwords, applications let in, and backup codes. Google does not tell of sign-ins."""
         suspended = self.user(change.account, "suspended").get("suspended")
         here = path("users", change.account)
         tokens = [str(one["clientId"]) for one in self._items(f"{here}/tokens")]
         asps = [str(one["codeId"]) for one in self._items(f"{here}/asps")]
-        steps = [("DELETE", path("users", change.account, "asps", code)) for code in asps]
+        steps = [("POST", f"{here}/signOut")]
+        steps += [("DELETE", path("users", change.account, "asps", code)) for code in asps]
         steps += [("DELETE", path("users", change.account, "tokens", client)) for client in tokens]
         steps += [] if suspended else [("POST", f"{here}/verificationCodes/invalidate")]
-        steps += [("POST", f"{here}/signOut")]
-        return Seen(len(tokens) + len(asps), lambda: self._all(steps))
+        return Seen(LEFT if tokens or asps else None, lambda: self._all(steps))
 
     def _items(self, where: str) -> list[Any]:
         api = self.api("directory.user.security")
         return listed(api, _Request(f"{DIRECTORY}/{where}"), "items", lambda one: one).rows
 
     def _all(self, steps: Sequence[tuple[str, str]]) -> None:
-        """Each step; one that finds nothing left to take away is done. Unknown when some were made and the next was declined."""
+        """Every step; one whose answer is lost is repeated, which changes nothing. Unknown when some were made and one was not."""
         for number, (method, where) in enumerate(steps):
             try:
-                self.change("directory.user.security", method, f"{DIRECTORY}/{where}", gone_is_done=method == "DELETE")
-            except Declined as problem:
+                self._step(method, where)
+            except (Declined, Unknown) as problem:
                 if number:
                     raise Unknown(f"{number} of {len(steps)} steps were made, then: {problem}") from None
                 raise
+
+    def _step(self, method: str, where: str) -> None:
+        asked = ("directory.user.security", method, f"{DIRECTORY}/{where}")
+        try:
+            self.change(*asked, gone_is_done=method == "DELETE")
+        except Unknown:
+            self.change(*asked, gone_is_done=method == "DELETE")
 
     def _delete(self, change: Change) -> Seen:
         with suppress(Changed):

@@ -23,6 +23,7 @@ log = logging.getLogger(__name__)
 
 WRITES = frozenset({"enabled", "entitlement", "attribute", "sessions", "create", "delete", "owner"})
 ROLES = "roleManagement/directory"
+SETTLES = 120.0  # seconds; Graph's replicas agree sooner, but promise nothing
 NO_ROLES = "roles are written only with writer = { …, roles = true }"
 _FRESH_WAITS = (0.0, 2.0, 5.0)  # a user just made is not known everywhere at once
 
@@ -36,7 +37,7 @@ class GraphWriter(Careful):
     client_id: str
     context: Context
     roles: bool = False  # whether directory roles may be given and taken
-    settles: float = 120.0
+    settles: float = SETTLES
     _sorts: dict[str, str] = field(default_factory=dict, repr=False)  # an entitlement's id -> group, role or licence
 
     def identity(self) -> str:

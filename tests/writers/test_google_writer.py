@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from connectors import _google_fields as fields
-from connectors._google_writer import GoogleWriter
+from connectors._google_writer import LEFT, GoogleWriter
 from connectors.google_workspace import ORDER, WRITES, Settings, cannot, instruct, writer
 from reconciler.connector import Context
 from reconciler.sandbox.faults import Fault, Faults
@@ -208,12 +208,12 @@ def test_a_first_job_comes_and_goes(lab: Lab) -> None:
 
 def test_signing_out_takes_everything_that_lets_in(lab: Lab) -> None:
     change = lab.change("sessions", 5, None, "revoked")
-    assert lab.writer.state(change) == 2
+    assert lab.writer.state(change) == LEFT
     lab.writer.write(change)
     here = lab.id(5)
     assert (lab.customer.tokens[here], lab.customer.asps[here], lab.customer.codes.get(here)) == ({}, {}, None)
     assert lab.customer.signed_out == [here]
-    assert lab.writer.state(change) == 0
+    assert lab.writer.state(change) is None
 
 
 def test_signing_out_somebody_suspended_leaves_the_codes(lab: Lab) -> None:
@@ -221,20 +221,36 @@ def test_signing_out_somebody_suspended_leaves_the_codes(lab: Lab) -> None:
     assert (lab.customer.tokens[lab.id(1)], lab.customer.signed_out) == ({}, [lab.id(1)])
 
 
-@pytest.mark.parametrize("step", ["asps", "tokens", "verificationCodes", "signOut"])
-def test_a_lost_step_of_signing_out_is_unknown_and_can_be_repeated(lab: Lab, step: str) -> None:
+STEPS = ["signOut", "asps", "tokens", "verificationCodes"]
+
+
+@pytest.mark.parametrize("step", STEPS)
+def test_a_lost_step_of_signing_out_is_repeated(lab: Lab, step: str) -> None:
     change = lab.change("sessions", 5, None, "revoked")
     lab.server.faults.reset(Fault(f"^(POST|DELETE) .*/{step}", "cut"))
+    lab.writer.write(change)
+    assert (lab.writer.state(change), lab.customer.signed_out[-1]) == (None, lab.id(5))
+
+
+@pytest.mark.parametrize("step", STEPS)
+def test_signing_out_that_ends_in_the_middle_is_unknown_and_not_taken_for_done(lab: Lab, step: str) -> None:
+    change = lab.change("sessions", 5, None, "revoked")
+    lab.server.faults.reset(*(Fault(f"^(POST|DELETE) .*/{step}", "status", at, 503) for at in (1, 2)))
     with pytest.raises(Unknown):
         lab.writer.write(change)
+    assert lab.writer.state(change) == (None if step == "verificationCodes" else LEFT)
     lab.writer.write(change)
-    assert (lab.writer.state(change), lab.customer.signed_out[-1]) == (0, lab.id(5))
+    assert (lab.writer.state(change), lab.customer.codes.get(lab.id(5))) == (None, None)
 
 
-def test_a_step_that_is_declined_after_others_is_unknown(lab: Lab) -> None:
+def test_a_step_that_is_declined_is_a_refusal_only_if_it_is_the_first(lab: Lab) -> None:
+    change = lab.change("sessions", 5, None, "revoked")
     lab.server.faults.reset(Fault("^POST .*/signOut", "status", 1, 400))
-    with pytest.raises(Unknown, match="3 of 4 steps"):
-        lab.writer.write(lab.change("sessions", 5, None, "revoked"))
+    with pytest.raises(Refused):
+        lab.writer.write(change)
+    lab.server.faults.reset(Fault("^DELETE .*/asps", "status", 1, 400))
+    with pytest.raises(Unknown, match="1 of 4 steps"):
+        lab.writer.write(change)
 
 
 def test_a_deleted_user_is_restored_where_it_was(lab: Lab) -> None:
