@@ -13,7 +13,8 @@ from typing import Any
 import pytest
 
 from connectors import _google_fields as fields
-from connectors._google_writer import LEFT, GoogleWriter
+from connectors._google_sessions import LEFT
+from connectors._google_writer import GoogleWriter
 from connectors.google_workspace import ORDER, WRITES, Settings, cannot, instruct, writer
 from reconciler.connector import Context
 from reconciler.sandbox.faults import Fault, Faults
