@@ -21,7 +21,7 @@ from connectors._ldap import Refused as SearchRefused
 from connectors._ldap_bind import Login
 from connectors._writing import AT_HAND, Careful, Declined, Seen
 from reconciler.connector import Incomplete
-from reconciler.writer import AccessRefused, Change, Context, SourceError, Unknown
+from reconciler.writer import Change, Context, SourceError, Unknown
 
 log = logging.getLogger(__name__)
 
@@ -103,14 +103,21 @@ class AdWriter(Careful):
             left, waits = left - waits[0], waits[1:] or waits
 
     def _reading(self, ask: Callable[[Directory], T]) -> T:
-        """Ask, and once more on a fresh connection when this one broke; raises SourceError."""
-        try:
-            return ask(self._connected())
-        except (SearchRefused, AccessRefused):
-            raise
-        except Incomplete as problem:
-            log.info("%s; asking once more on a fresh connection", problem)
-        self._drop()
+        """Ask; again while the server is busy, and once more on a fresh connection when this one broke. Raises SourceError."""
+        fresh = False
+        for seconds in WAITS:
+            try:
+                return ask(self._connected())
+            except SearchRefused as problem:
+                if problem.code not in BUSY:
+                    raise
+                self.context.wait(seconds)
+            except Incomplete as problem:
+                if fresh:
+                    raise
+                log.info("%s; asking once more on a fresh connection", problem)
+                fresh = True
+                self._drop()
         return ask(self._connected())
 
     def _connected(self) -> Directory:

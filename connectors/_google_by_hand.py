@@ -42,7 +42,7 @@ def instruct(change: Change, facts: Facts) -> str:
         "sessions": lambda: f"gam user {who} deprovision signout",
         "create": lambda: _create(change),
         "delete": lambda: f"gam undelete user {who}" if change.after == "live" else f"gam delete user {who}",
-        "owner": lambda: f"gam update group {what} add owner uid:{change.after}; gam update group {what} update member {who}",
+        "owner": lambda: _owner(change, facts, who, what),
         "transfer": lambda: f"gam create datatransfer {who} gdrive uid:{change.target} all",
     }
     return lines[change.kind]()
@@ -71,6 +71,14 @@ def _entitlement(change: Change, facts: Facts, who: str, what: str) -> str:
     if facts.via and "direct" not in facts.via:
         return f"gam user {who} print groups shows the groups in between; take the account out of the one that is in {name}"
     return f"gam update group {what} {'add member' if change.after else 'remove'} user {who}"
+
+
+def _owner(change: Change, facts: Facts, who: str, what: str) -> str:
+    held = facts.entitlement or {}
+    if held.get("kind") == "device":
+        device = shlex.quote(str(change.target).removeprefix("device-"))
+        return f"gam update mobile {device} action account_wipe, once {held.get('name')} was handed in; whoever gets it enrols it anew"
+    return f"gam update group {what} add owner uid:{change.after}; gam update group {what} update member {who}"
 
 
 def _attribute(change: Change, who: str) -> str:

@@ -487,6 +487,7 @@ BY_HAND: list[tuple[Change, Facts, str]] = [
     (Change("delete", "1", None, "live", "deleted"), Facts(WHO), "gam delete user uid:1"),
     (Change("delete", "1", None, "deleted", "live"), Facts(WHO), "gam undelete user uid:1"),
     (Change("owner", "1", "g", "1", "2"), Facts(WHO, held("group")), "add owner uid:2"),
+    (Change("owner", "1", "device-d", "1", "2"), Facts(WHO, held("device")), "gam update mobile d action account_wipe"),
     (Change("transfer", "1", "2", None, "transferred"), Facts(WHO), "gam create datatransfer uid:1 gdrive uid:2"),
 ]  # fmt: skip
 
