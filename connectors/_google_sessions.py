@@ -51,16 +51,22 @@ class Sessions:
         return listed(api, Request(f"{DIRECTORY}/{where}"), "items", lambda one: one).rows
 
     def _all(self, steps: Sequence[tuple[str, str]]) -> None:
-        """Every step; one whose answer is lost is repeated, which changes nothing. Unknown when some were made and one was not."""
+        """Every step, whatever becomes of the others' answers. Unknown when one is lost, or declined after another was made."""
+        problems: list[str] = []
         for number, (method, where) in enumerate(steps):
             try:
                 self._step(method, where)
-            except (Declined, Unknown) as problem:
-                if number:
-                    raise Unknown(f"{number} of {len(steps)} steps were made, then: {problem}") from None
-                raise
+            except Unknown as problem:
+                problems.append(str(problem))
+            except Declined as problem:
+                if not number:
+                    raise
+                problems.append(str(problem))
+        if problems:
+            raise Unknown(f"of {len(steps)} steps {len(problems)} may not have been made: {'; '.join(problems)}")
 
     def _step(self, method: str, where: str) -> None:
+        """One step, and once more when its answer is lost: that changes nothing."""
         asked = ("directory.user.security", method, f"{DIRECTORY}/{where}")
         try:
             self.writer.change(*asked, gone_is_done=method == "DELETE")
