@@ -37,7 +37,7 @@ def instruct(change: Change, facts: Facts) -> str:
     lines: dict[str, Callable[[], str]] = {
         "enabled": lambda: _enabled(change, facts, who),
         "entitlement": lambda: _entitlement(change, facts, who, what),
-        "attribute": lambda: _attribute(change, who),
+        "attribute": lambda: _attribute(change, facts, who),
         "container": lambda: f"gam update user {who} org {after}",
         "sessions": lambda: f"gam user {who} deprovision signout",
         "create": lambda: _create(change),
@@ -81,16 +81,22 @@ def _owner(change: Change, facts: Facts, who: str, what: str) -> str:
     return f"gam update group {what} add owner uid:{change.after}; gam update group {what} update member {who}"
 
 
-def _attribute(change: Change, who: str) -> str:
-    column, value = str(change.target), shlex.quote(str(change.after or ""))
-    if column == "manager_account_id":
-        return f"gam update user {who} relation manager {shlex.quote(f'uid:{change.after}') if change.after else 'clear'}"
-    if column == "employee_id":
-        return f"gam update user {who} externalid organization {value}"
+_LABELS = {
+    "department": "Department", "job_title": "Job title", "location": "Location", "employee_id": "Employee ID",
+    "manager_account_id": "Manager's email",
+}  # fmt: skip
+
+
+def _attribute(change: Change, facts: Facts, who: str) -> str:
+    """Names by GAM; what lies in lists in the console, since GAM puts a new list in the place of the old one."""
+    column, value = str(change.target), change.after or ""
     words = {"given_name": "firstname", "family_name": "lastname"}
     if column in words:
-        return f"gam update user {who} {words[column]} {value}"
-    return f"Admin console > Directory > Users > the user > User information > Employee information: {fields.JOB.get(column, column)} = {change.after}"
+        return f"gam update user {who} {words[column]} {shlex.quote(str(value))}"
+    if column == "manager_account_id" and value:
+        value = f"the address that gam info user uid:{value} nogroups tells"
+    where = f"Admin console > Directory > Users > {facts.account.get('login') or who} > User information > Employee information"
+    return f"{where}: {_LABELS.get(column, column)} = {value or '(empty)'}"
 
 
 def _create(change: Change) -> str:
