@@ -3,9 +3,10 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 PEERS  := .venv-bench
+SWEEPS := tests/night/test_every_fault.py tests/google/test_google_reader.py tests/microsoft/test_microsoft365_faults.py tests/active_directory tests/contract/test_killed.py
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check fix bench live lock clean
+.PHONY: help demo test check fix fuzz bench live lock clean
 
 help:           ## this list
 	@grep -hE '^[a-z]+: .*##|^[a-z]+:.*  +##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/' | expand -t 10
@@ -30,8 +31,12 @@ fix: $(VENV)/.tests   ## let the formatter and the linter mend what they can
 bench: $(PEERS)/.peers ## time the night and the readers beside their peers, for docs/benchmarks.md (half an hour on a quiet machine; BENCHES=engine SIZE=100000: two minutes)
 	@SIZE="$(SIZE)" ROUNDS="$(ROUNDS)" $(PEERS)/bin/python -m benchmarks $(BENCHES)
 
+fuzz: $(VENV)/.tests  ## read bad rosters from a seed, CSV and workbooks (N=100000 files, SEED=20261122; some minutes)
+	@$(BIN)/python -m tests.hr_file.fuzz $(or $(N),100000) $(or $(SEED),20261122)
+
 live: $(VENV)/.tests  ## against real parts, as root: a Samba domain controller, a browser, vendors' own clients
 	@$(BIN)/python -m pytest -m live tests/live
+	@EVERY_FAULT=1 $(BIN)/python -m pytest -n 2 $(SWEEPS)
 
 lock: $(VENV)/.tests  ## write the lock files anew from pyproject.toml (needs uv)
 	uv pip compile -q pyproject.toml --universal --generate-hashes --python-version 3.11 --no-header -o requirements.lock

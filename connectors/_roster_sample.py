@@ -94,7 +94,7 @@ def _read(path: Path) -> Sample:
     first = next((line for line in text.splitlines() if line.strip()), "")
     delimiter = max(",;\t|", key=first.count)
     try:
-        csv.field_size_limit(1 << 20)
+        csv.field_size_limit(max(csv.field_size_limit(), len(text)))
         header, *rows = islice((r for r in csv.reader(re.split("\r\n|\n|\r", text), delimiter=delimiter) if any(r)), _ROWS)
     except (ValueError, csv.Error) as problem:
         raise UsageError(f"{path}: holds no table: {problem}") from None

@@ -19,8 +19,9 @@ from typing import Any
 import pytest
 
 from tests.contract.conftest import NOW, ROOT, Estate
+from tests.sampling import EVERY
 
-STEPS, MOMENTS = 20, 10
+STEPS, MOMENTS = (20, 10) if EVERY else (6, 3)
 
 # Loads the program once, then forks a run for each line it reads; the run is killed at its n-th change of a file
 # (before it happens), or after so many seconds, and what became of it is told.

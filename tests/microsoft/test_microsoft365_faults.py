@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from functools import cache
+from itertools import product
 from typing import Any
 
 import pytest
@@ -19,6 +20,7 @@ from reconciler.sandbox.faults import Fault, Faults
 from reconciler.sandbox.graph import READER, GraphServer, microsoft
 from reconciler.sandbox.tenant import Tenant
 from tests.graph_tenant import small_tenant
+from tests.sampling import some
 
 SHORT = Fault("GET", "short_pages", at=0, value=2)
 TENANT = small_tenant()
@@ -125,11 +127,10 @@ def verdict(server: GraphServer, truth: dict[str, Any]) -> str:
     return "whole"
 
 
-CASES = [(name, page) for name, (_, pages) in LISTINGS.items() for page in sorted({1, pages})]
+CASES = [(name, page, fault) for name, (_, pages) in LISTINGS.items() for page in sorted({1, pages}) for fault in FAULTS]
 
 
-@pytest.mark.parametrize("fault", FAULTS)
-@pytest.mark.parametrize(("listing", "page"), CASES, ids=[f"{name}, page {page}" for name, page in CASES])
+@pytest.mark.parametrize(("listing", "page", "fault"), some(CASES, 5))
 def test_one_fault_leaves_the_whole_answer_or_none(
     server: GraphServer, truth: dict[str, Any], listing: str, page: int, fault: str
 ) -> None:
@@ -138,8 +139,7 @@ def test_one_fault_leaves_the_whole_answer_or_none(
     verdict(server, truth)
 
 
-@pytest.mark.parametrize("fault", STAYING)
-@pytest.mark.parametrize("listing", LISTINGS)
+@pytest.mark.parametrize(("listing", "fault"), some(product(LISTINGS, STAYING), 5))
 def test_a_fault_that_stays_leaves_no_answer(server: GraphServer, truth: dict[str, Any], listing: str, fault: str) -> None:
     do, value = FAULTS[fault]
     server.faults.reset(SHORT, Fault(f"GET .*{LISTINGS[listing][0]}", do, 0, value))

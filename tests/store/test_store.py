@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 
 import pytest
+from sqlalchemy import Engine, event
 
 from reconciler.errors import ReconcilerError, UsageError
 from reconciler.estate import Move
@@ -15,6 +16,20 @@ from reconciler.store import Accepted, Change, Event, Store, new_run_id
 from tests.store.conftest import NOW, Save
 
 Record = Callable[..., RunRecord]
+
+
+@contextmanager
+def listening(tell: Callable[[str], None]) -> Iterator[None]:
+    """Every SQL statement is told while this is open."""
+
+    def told(_: object, __: object, statement: str, *rest: object) -> None:
+        tell(statement)
+
+    event.listen(Engine, "before_cursor_execute", told)
+    try:
+        yield
+    finally:
+        event.remove(Engine, "before_cursor_execute", told)
 
 
 def test_a_night_reads_back(store: Store, record: Record) -> None:
@@ -121,10 +136,10 @@ def test_run_ids_sort_by_time_and_differ() -> None:
     assert len({new_run_id(NOW) for _ in range(20)}) > 15
 
 
-def test_a_hundred_thousand_changes_are_stored_and_found_quickly(store: Store, record: Record) -> None:
-    changes = [Change(f"f-{number:016x}", "new", "orphan-account", "ad", NOW) for number in range(100_000)]
-    begun = time.perf_counter()
-    store.save(record("r1"), "sha", changes, [], [])
-    saved = time.perf_counter()
-    assert len(store.last_events([change.finding for change in changes])) == 100_000
-    assert (saved - begun < 5, time.perf_counter() - saved < 3) == (True, True)  # 0.9 s and 0.7 s on a quiet machine
+def test_many_changes_take_few_statements(store: Store, record: Record) -> None:
+    changes = [Change(f"f-{number:016x}", "new", "orphan-account", "ad", NOW) for number in range(20_000)]
+    statements: list[str] = []
+    with listening(statements.append):
+        store.save(record("r1"), "sha", changes, [], [])
+        assert len(store.last_events([change.finding for change in changes])) == 20_000
+    assert 2 <= len(statements) <= 100
