@@ -1,4 +1,4 @@
-"""HTTP reading that is whole or an error: own retries, own clock, one host, JSON or nothing."""
+"""HTTP that is whole or an error: own retries, own clock, one host, JSON or nothing; and changes that are sent once."""
 
 from __future__ import annotations
 
@@ -27,6 +27,7 @@ PASSING = frozenset({429, 500, 502, 503, 504, 509})  # worth another try
 LONGEST_WAIT = 120.0  # seconds a server may ask us to wait, once
 CONNECT_SECONDS, ANSWER_SECONDS = 10, 120
 MOST_PAGES = 100_000
+MOST_THROTTLED = 60  # times a change is put off because the server is asked too much
 AT_ONCE = 32  # connections to a host that are kept open
 
 
@@ -36,6 +37,18 @@ class Refused(AccessRefused):
 
 class NotThere(Incomplete):
     """The server has nothing by that name."""
+
+
+class SaidNo(Incomplete):
+    """The server declined a change, and made none of it."""
+
+    def __init__(self, text: str, status: int) -> None:
+        super().__init__(text)
+        self.status = status
+
+
+class Lost(Incomplete):
+    """No answer came to a change that can be understood: it is made or not, nobody knows."""
 
 
 class PageExpired(Incomplete):
@@ -109,6 +122,30 @@ class Api:
                 self._classify(answer, problem)
             self._pause(attempt, answer, problem)
         raise Incomplete(f"{method} {_shown(url)}: given up after {TRIES} tries: {problem}")
+
+    def change(self, method: str, path: str, body: Any = None, headers: Mapping[str, str] | None = None) -> dict[str, Any]:
+        """One change, sent once; again only where the server says that it has not looked at it: too fast, or an old token.
+
+        Raises SaidNo when it is declined, Lost when no answer came that can be understood.
+        """
+        url, renewed, renew = self._pinned(path), False, False
+        for attempt in range(MOST_THROTTLED):
+            answer, problem = self._once(method, url, headers, None, body, renew)
+            renew = False
+            if isinstance(answer, dict):
+                return answer
+            if answer is None or answer.status_code >= 500:
+                raise Lost(f"{method} {_shown(url)}: {problem}")
+            if answer.status_code == 401 and not renewed:
+                renewed = renew = True
+                continue
+            if not self.passing(answer.status_code, reason_of(answer)):
+                raise SaidNo(f"{method} {_shown(url)}: {problem}", answer.status_code)
+            try:
+                self._pause(min(attempt, 7), answer, problem)
+            except Incomplete as late:
+                raise SaidNo(str(late), answer.status_code) from None
+        raise SaidNo(f"{method} {_shown(url)}: still too fast after {MOST_THROTTLED} tries", 429)
 
     def _once(
         self, method: str, url: str, headers: Mapping[str, str] | None, query: Mapping[str, Any] | None, body: Any, renew: bool

@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import re
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -24,7 +24,7 @@ from ldap3.protocol.rfc2696 import paged_search_control
 from connectors._ldap_bind import Login, close
 from connectors._ldap_bind import connect as bound
 from connectors._ldap_wire import PAGED, Attributes, Entry, Result, decode, ending, is_entry, size_of
-from reconciler.connector import Incomplete
+from reconciler.connector import AccessRefused, Incomplete
 
 log = logging.getLogger(__name__)
 
@@ -118,11 +118,33 @@ class Directory:
 
     def one(self, dn: str, attributes: Sequence[str] = ("1.1",)) -> Attributes:
         """The attributes of one object, {} for those it has not; raises Incomplete when the object cannot be read."""
-        search = Search(dn, "(objectClass=*)", attributes, below=False)
-        entries = self._ask(search, []).entries()
+        return self.entry(dn, attributes)[1]
+
+    def entry(self, dn: str, attributes: Sequence[str], controls: Sequence[Any] = ()) -> Entry:
+        """One object, its name as the directory spells it first; raises Incomplete as `one` does."""
+        search = Search(dn, "(objectClass=*)", attributes, controls, below=False)
+        entries = self._ask(search, controls).entries()
         if len(entries) != 1:
             raise Refused(f"{self.url}: {search} may not be read; check `bases`, and grant the reader Read on it", NO_SUCH_OBJECT)
-        return entries[0][1]
+        return entries[0]
+
+    def holds(self, dn: str, expression: str) -> bool:
+        """Whether one object is as an expression says; raises Incomplete when there is no such object."""
+        return bool(self._ask(Search(dn, expression, below=False), []).entries())
+
+    def change(self, ask: Callable[[Any], object]) -> tuple[int, str]:
+        """One change, asked for on ldap3's connection: the result code, and the server's own words.
+
+        Raises Incomplete when no answer came that can be understood: the change is made or not, nobody knows.
+        """
+        with self._unbroken("a change"):
+            self._patience()
+            try:
+                ask(self._connection)
+            except (LookupError, ValueError, TypeError) as problem:  # ldap3 decoding what is no LDAP
+                raise Incomplete(f"{self.url}: the answer to a change cannot be read: {problem}") from None
+        told = self._connection.result
+        return int(told["result"]), f"{told['result']} {told['description']} {(told['message'] or '').strip()[:200]}".strip()
 
     def values(self, dn: str, attribute: str, entry: Attributes) -> list[bytes]:
         """All values of an attribute that comes in ranges of 1,500 (MaxValRange); `entry` is the first answer, with uSNChanged.
@@ -198,7 +220,7 @@ class Directory:
         data += part
 
     @contextmanager
-    def _unbroken(self, search: Search) -> Iterator[None]:
+    def _unbroken(self, search: Search | str) -> Iterator[None]:
         """What breaks on the way is Incomplete."""
         try:
             yield
@@ -271,3 +293,16 @@ def connect(url: str, login: Login, deadline: float, page_size: int = PAGE_SIZE)
     """A directory ready to be read; raises AccessRefused or Incomplete as binding does."""
     connection = bound(url, login)
     return Directory(connection, url, deadline, page_size, layered=connection._digest_md5_kis is not None)
+
+
+def reach(urls: Sequence[str], login: Login, deadline: float, page_size: int = PAGE_SIZE) -> Directory:
+    """The first server that answers. A refused bind ends it: the next server would refuse the same secret."""
+    tried = []
+    for url in urls:
+        try:
+            return connect(url, login, deadline, page_size)
+        except AccessRefused:
+            raise
+        except Incomplete as problem:
+            tried.append(str(problem))
+    raise Incomplete("; ".join(tried))

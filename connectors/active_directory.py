@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Literal, Self
 
@@ -12,10 +12,12 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 
 from connectors import _ad_accounts, _ad_groups
 from connectors._ad_accounts import Accounts, Reckoning
+from connectors._ad_by_hand import cannot, instruct
 from connectors._ad_domain import Domain, base_answers, check_attributes, domain_of, inspect
 from connectors._ad_groups import Groups, Memberships, memberships
 from connectors._ad_values import Attributes, inside, text
-from connectors._ldap import NO_RIGHT, NO_SUCH_OBJECT, PAGE_SIZE, SHOW_DELETED, Directory, Refused, Search, connect
+from connectors._ad_writer import WRITES, AdWriter
+from connectors._ldap import NO_RIGHT, NO_SUCH_OBJECT, PAGE_SIZE, SHOW_DELETED, Directory, Refused, Search, reach
 from connectors._ldap_bind import Login
 from reconciler.connector import (
     AccessRefused,
@@ -31,6 +33,8 @@ from reconciler.connector import (
     SecretRef,
     Unreadable,
 )  # fmt: skip
+
+__all__ = ["NEEDS", "WRITES", "Settings", "cannot", "instruct", "own", "read", "writer"]
 
 log = logging.getLogger(__name__)
 
@@ -49,7 +53,7 @@ ROWS = 5000  # of a page handed on
 ATTEMPTS = 3  # at the whole read
 
 
-class Writer(BaseModel):
+class WriterLogin(BaseModel):
     """The identity that changes things; only `apply` reads it."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
@@ -68,7 +72,7 @@ class Settings(ConnectorSettings):
     username: str = ""
     password: SecretRef | None = None
     ca_file: FileRef | None = None
-    writer: Writer | None = None
+    writer: WriterLogin | None = None
     page_size: int = Field(PAGE_SIZE, ge=1, le=PAGE_SIZE)
     employee_id: str = "employeeID"  # the attribute that holds HR's number
     extra: dict[str, str] = {}  # noqa: RUF012 - pydantic copies defaults
@@ -107,10 +111,27 @@ def read(settings: Settings, context: Context) -> Iterator[Answer]:
     yield from _begin(settings, context, login, deadline).answers()
 
 
+def writer(settings: Settings, context: Context) -> AdWriter:
+    """Opens the directory as `writer = {…}`: over LDAPS, or StartTLS. Raises AccessRefused or Incomplete."""
+    if settings.writer is None:
+        raise AccessRefused(f"{context.source}: nothing is written without writer = {{ username = …, password = … }}")
+    ca_file = str(settings.ca_file) if settings.ca_file else None
+    login = Login(settings.writer.username, settings.writer.password.reveal(), "simple", ca_file)
+    safest = sorted(settings.urls, key=lambda url: not url.startswith("ldaps://"))
+    return AdWriter(safest, login, settings.bases, settings.employee_id, context).open()
+
+
+def own(settings: Settings) -> Iterator[str]:
+    """The logins that reader and writer have by the settings, with and without their domain."""
+    for name in (settings.username, settings.writer.username if settings.writer else ""):
+        plain = name.rpartition("\\")[2]
+        yield from {word for word in (name, plain, plain.partition("@")[0]) if word}
+
+
 def _begin(settings: Settings, context: Context, login: Login, deadline: float) -> _Reading:
     urls, broken = settings.urls, []
     while True:
-        directory = _reach(urls, login, deadline, settings.page_size)
+        directory = reach(urls, login, deadline, settings.page_size)
         try:
             return _whole(directory, settings, context)
         except Incomplete as problem:
@@ -120,19 +141,6 @@ def _begin(settings: Settings, context: Context, login: Login, deadline: float) 
             log.warning("%s; the read begins anew", problem)
         at = urls.index(directory.url) + 1
         urls = urls[at:] + urls[:at]
-
-
-def _reach(urls: Sequence[str], login: Login, deadline: float, page_size: int) -> Directory:
-    """The first server that answers. A refused bind ends it: the next server would refuse the same secret."""
-    tried = []
-    for url in urls:
-        try:
-            return connect(url, login, deadline, page_size)
-        except AccessRefused:
-            raise
-        except Incomplete as problem:
-            tried.append(str(problem))
-    raise Incomplete("; ".join(tried))
 
 
 @dataclass

@@ -9,13 +9,15 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, model_validator
 
 from connectors._graph_accounts import anchor, instant
+from connectors._graph_by_hand import cannot, instruct
 from connectors._graph_listing import Listings, expired
 from connectors._graph_reading import Reading
 from connectors._graph_token import Token
+from connectors._graph_writer import WRITES, GraphWriter
 from connectors._http import Api, NotThere, Refused, new_session
-from reconciler.connector import Answer, AsOf, ConnectorSettings, Context, FileRef, Identity, Need, SecretRef
+from reconciler.connector import AccessRefused, Answer, AsOf, ConnectorSettings, Context, FileRef, Identity, Need, SecretRef
 
-__all__ = ["NEEDS", "Settings", "Writer", "anchor", "instant", "read"]
+__all__ = ["NEEDS", "WRITES", "Settings", "anchor", "cannot", "instant", "instruct", "read", "writer"]
 
 NEEDS = (
     Need("User.Read.All", "users, managers", "the source cannot be read"),
@@ -39,14 +41,21 @@ GRAPH_OF_LOGIN = {  # national clouds: a login's own Graph (learn.microsoft.com/
 }
 
 
-class Writer(BaseModel):
-    """The identity that changes things; only `apply` reads it."""
+class WriterLogin(BaseModel):
+    """The application that changes things; only `apply` reads it. `roles` lets it give and take directory roles."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
 
     client_id: str
     client_secret: SecretRef | None = None
     certificate: SecretRef | None = None
+    roles: bool = False
+
+    @model_validator(mode="after")
+    def _one_credential(self) -> WriterLogin:
+        if (self.client_secret is None) == (self.certificate is None):
+            raise ValueError("exactly one of client_secret and certificate is needed")
+        return self
 
 
 class Settings(ConnectorSettings):
@@ -60,7 +69,7 @@ class Settings(ConnectorSettings):
     login_url: str = "https://login.microsoftonline.com"
     graph_url: str = GRAPH_URL
     ca_file: FileRef | None = None
-    writer: Writer | None = None
+    writer: WriterLogin | None = None
     extra: dict[str, str] = {}  # noqa: RUF012 - pydantic copies defaults
 
     @model_validator(mode="before")
@@ -88,6 +97,17 @@ def read(settings: Settings, context: Context) -> Iterator[Answer]:
     yield Identity(_tenant_id(settings, reading.listings))
     yield AsOf(context.now)
     yield from reading.everything()
+
+
+def writer(settings: Settings, context: Context) -> GraphWriter:
+    """Opens the tenant as `writer = {…}`. Raises AccessRefused or Incomplete when it gets no token."""
+    own = settings.writer
+    if own is None:
+        raise AccessRefused(f"{context.source}: nothing is written without writer = {{ client_id = …, client_secret = … }}")
+    login = {"client_id": own.client_id, "client_secret": own.client_secret, "certificate": own.certificate}
+    api = _api(settings.model_copy(update=login), context)
+    api.authorise(False)
+    return GraphWriter(api, settings.tenant, own.client_id, context, own.roles)
 
 
 def _api(settings: Settings, context: Context) -> Api:

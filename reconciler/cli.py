@@ -8,7 +8,7 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from reconciler import verbs_night, verbs_reference, verbs_stored
+from reconciler import verbs_apply, verbs_night, verbs_plans, verbs_reference, verbs_stored
 from reconciler.command_line import common, streams, taught, unexpected
 from reconciler.errors import ReconcilerError
 
@@ -20,6 +20,7 @@ app = typer.Typer(
     **taught("demo", "init --from-csv roster.csv", "run --fail-on critical"),
 )  # fmt: skip
 policies = typer.Typer(no_args_is_help=True, help="The catalogue of policies.", rich_markup_mode=None, **taught("policies list"))
+db = typer.Typer(no_args_is_help=True, help="The journal.", rich_markup_mode=None, **taught("db verify"))
 findings = typer.Typer(invoke_without_command=True, rich_markup_mode=None, **taught(*FILTERED))
 
 
@@ -45,6 +46,17 @@ findings.command("show", **taught("findings show f-7c1e", "findings show f-7c1e 
 app.command(**taught("explain 000123", "explain jdoe@example.com --format json"))(verbs_stored.explain)
 app.command(**taught("diff", "diff 20261121T0205 20261122T0205 --format json"))(verbs_stored.diff)
 app.command(**taught("report", "report 20261122T0205 --formats html,csv --out /tmp/audit --redact"))(verbs_stored.report)
+app.command(**taught('adopt --reason "read through with HR, ticket 1234"'))(verbs_plans.adopt)
+app.command(**taught('hold 000123 --until 2026-12-31 --reason "in hospital, HR ticket 1234"'))(verbs_plans.hold)
+app.command(**taught('unhold 000123 --reason "back at work"'))(verbs_plans.unhold)
+app.command(**taught("holds", "holds --format csv"))(verbs_plans.holds)
+app.command(**taught("plan --out plan.json --policy leaver-account-enabled", "plan --severity critical"))(verbs_plans.plan)
+app.command("show", **taught("show plan.json", "show plan.json --format json"))(verbs_plans.show_plan)
+app.command(**taught('approve plan.json --reason "checked with their managers"'))(verbs_plans.approve)
+app.command(**taught("apply plan.json", "apply plan.json --yes --format json"))(verbs_apply.apply)
+app.command(**taught("undo p-1f2e3d4c5b6a --out undo.json"))(verbs_apply.undo)
+app.add_typer(db, name="db")
+db.command("verify", **taught("db verify", "db verify --head 5b1f…"))(verbs_apply.db_verify)
 app.command(**taught("schedule", "-q schedule"))(verbs_night.schedule)
 app.add_typer(policies, name="policies")
 policies.command("list", **taught("policies list", "policies list --format csv"))(verbs_reference.policies_list)

@@ -9,15 +9,20 @@ from pathlib import Path
 
 from reconciler.config import load
 from reconciler.errors import UsageError
+from reconciler.filters import Filter
 from reconciler.lock import exclusive
 from reconciler.model import Night
+from reconciler.planning import planned
 from reconciler.run import Wish, nightly
 from reconciler.sandbox.company import Company, World
 from reconciler.sandbox.embedded import Embedded
 from reconciler.sandbox.truth import Verdict, verdict
+from reconciler.sealed import Plan
 from reconciler.store import opened
+from reconciler.store_decisions import Said
+from reconciler.who import identity
 
-NIGHTS = 2
+NIGHTS, PLAN = 2, "plan.json"
 SENTENCE = "No credentials, no network, no root: an HR file, and LDAP, Microsoft Graph and Google Admin SDK on loopback ports. About ten seconds."
 
 
@@ -46,6 +51,14 @@ def two_nights(
         return shown
     finally:
         embedded.close()
+
+
+def dry_run(folder: Path, shown: Sequence[Shown]) -> Plan:
+    """The first night accepted as the baseline, and a sealed plan for what the second one found; nothing is written to any system."""
+    first, last, config = shown[0].night.record, shown[-1].night.record, load(folder / "config.toml")
+    with opened(config.state.url(config.base)) as store:
+        store.adopt(first.run, Said(identity().name, last.as_of, "the demo's first night"))
+        return planned(config, store, Filter(), identity(), last.as_of, folder / PLAN)
 
 
 def _one_night(folder: Path, world: World, wish: Wish) -> Shown:
@@ -85,5 +98,12 @@ def next_steps(command: str, folder: Path, shown: Sequence[Shown]) -> Iterator[s
     if page:
         yield f"The second night's report: {Path(page).resolve().as_uri()}"
     yield "Look around, offline:"
-    for words in ("findings", "findings --severity critical", f"explain {leaver}", "diff", "policies list"):
+    for words in (
+        f"show {folder / PLAN}",
+        "findings",
+        "findings --severity critical",
+        f"explain {leaver}",
+        "diff",
+        "policies list",
+    ):
         yield f"    {command} --config {folder / 'config.toml'} {words}"

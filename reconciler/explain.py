@@ -4,10 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-import pyarrow as pa
-import pyarrow.compute as pc
-
 from reconciler.changes import changed_records
 from reconciler.config import Config
 from reconciler.drift import record_changes
@@ -16,12 +12,12 @@ from reconciler.estate import Estate
 from reconciler.evaluate import evaluate
 from reconciler.findings import Findings
 from reconciler.matches import describe
-from reconciler.model import Finding, Match, SourceReport, instant_text
+from reconciler.model import Finding, Match, instant_text
 from reconciler.nights import load
-from reconciler.pull import Pulled, Source, reuse
-from reconciler.roster import Roster, normal
+from reconciler.roster import Roster
 from reconciler.run import archive_of, night_of, questions, tonight, unread
 from reconciler.store import Store
+from reconciler.stored import answers_of, named
 from reconciler.why import Concerned, reasons
 
 
@@ -31,9 +27,9 @@ def explanation(config: Config, store: Store, who: str) -> dict[str, Any]:
     Raises UsageError when nobody and nothing is called so.
     """
     night = night_of(config, store, None)
-    pulled = _stored_answers(config, store)
+    pulled = answers_of(config, store)
     estate = tonight(config, store, pulled, [], night.record.as_of)
-    people, rows = _named(estate, who)
+    people, rows = named(estate, who)
     quarantined = _quarantined(estate, who)
     if not people and not len(rows) and not quarantined:
         raise UsageError(f"the last run knows nobody and no account called {who!r}; give a person's id, an e-mail or a login")
@@ -61,37 +57,6 @@ def explanation(config: Config, store: Store, who: str) -> dict[str, Any]:
             for f in concerned
         },
     }
-
-
-def _stored_answers(config: Config, store: Store) -> dict[str, Pulled]:
-    """What the last run was made from; a source that it had not read is missing here too."""
-    archive, found = archive_of(config), store.night_of()
-    shas = load(archive, found[1]).snapshots if found else {}
-    told = {report.name: report for report in found[0].sources} if found else {}
-    pulled: dict[str, Pulled] = {}
-    for name, connector in config.connectors.items():
-        if name in shas:
-            pulled[name] = reuse(Source(name, connector.kind, connector.settings, archive.open(shas[name])))
-        else:
-            report = told.get(name) or SourceReport(name, connector.kind, "failed", reasons=("the run did not know this source",))
-            pulled[name] = Pulled(report, None)
-    return pulled
-
-
-def _named(estate: Estate, who: str) -> tuple[list[int], np.ndarray[Any, Any]]:
-    """(rows of the roster, rows of accounts) that are called so, and the accounts of those people."""
-    wanted = normal(pa.chunked_array([pa.array([who])])).combine_chunks()
-    hits = np.zeros(len(estate.accounts), bool)
-    for column in ("login", "upn", "email", "account_id"):
-        hits |= np.asarray(pc.fill_null(pc.is_in(normal(estate.accounts.column(column)), wanted), False), bool)
-    people: set[int] = set()
-    if estate.roster is not None:
-        for column in ("person_id", "employee_id", "work_email"):
-            found = np.asarray(pc.is_in(normal(estate.roster.employments(column)), wanted), bool)
-            people |= set(estate.roster.person_of[found].tolist())
-    people |= set(estate.owners[hits & (estate.owners >= 0)].tolist())
-    hits |= np.isin(estate.owners, sorted(people)) & (estate.owners >= 0)
-    return sorted(people), np.flatnonzero(hits)
 
 
 def _quarantined(estate: Estate, who: str) -> list[dict[str, Any]]:

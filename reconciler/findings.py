@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import string
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from typing import Any, overload
 
@@ -21,6 +21,7 @@ from reconciler.policy import Facts, Policy
 from reconciler.view import View
 
 Ids = npt.NDArray[np.uint64]
+Notes = Mapping[str, Mapping[str, Any]]  # finding -> what else is known of it
 
 # How long each severity may stay open before it is overdue.
 DUE_AFTER = {"critical": timedelta(days=1), "high": timedelta(days=3), "medium": timedelta(days=14), "low": timedelta(days=30)}
@@ -55,15 +56,16 @@ class Part:
         return {"policy": self.policy, "severity": self.severity, "says": self.says, "remedies": list(self.remedies)}
 
     def findings(
-        self, rows: Sequence[int] | None = None, waivers: Mapping[str, Mapping[str, Any]] | None = None
+        self, rows: Sequence[int] | None = None, waivers: Notes | None = None, settling: Notes | None = None
     ) -> Iterator[Finding]:
-        """Rows as records, in the table's order."""
+        """Rows as records, in the table's order; `settling` tells of changes that were made for some of them."""
         table = self.table if rows is None else self.table.take(pa.array(rows, pa.int64()))
         for batch in table.to_batches(max_chunksize=4096):  # records of a hundred thousand rows at once would fill the memory
             for row in batch.to_pylist():
-                yield self._finding(row, waivers or {})
+                found = self._finding(row, waivers or {})
+                yield _settling(found, settling[found.id]) if settling and found.id in settling else found
 
-    def _finding(self, row: Mapping[str, Any], waivers: Mapping[str, Mapping[str, Any]]) -> Finding:
+    def _finding(self, row: Mapping[str, Any], waivers: Notes) -> Finding:
         about = {thing: [row[n] for n in names] for thing, names in _WHO.items() if names[0] in row}
         person = PersonRef(*about["person"]) if about.get("person", [None])[0] else None
         account = AccountRef(row["source"], *about["account"]) if "account" in about else None
@@ -85,7 +87,8 @@ class Findings(Sequence[Finding]):
     """All findings of a night, the most severe policy first; records are made when asked for."""
 
     parts: tuple[Part, ...]
-    waivers: Mapping[str, Mapping[str, Any]]
+    waivers: Notes
+    settling: Notes = field(default_factory=dict)
 
     @overload
     def __getitem__(self, index: int) -> Finding: ...
@@ -97,13 +100,13 @@ class Findings(Sequence[Finding]):
             return [self[number] for number in wanted]
         for part in self._ordered:
             if wanted < part.table.num_rows:
-                return next(part.findings([wanted], self.waivers))
+                return next(part.findings([wanted], self.waivers, self.settling))
             wanted -= part.table.num_rows
         raise IndexError(index)
 
     def __iter__(self) -> Iterator[Finding]:
         for part in self._ordered:
-            yield from part.findings(None, self.waivers)
+            yield from part.findings(None, self.waivers, self.settling)
 
     def __len__(self) -> int:
         return sum(part.table.num_rows for part in self.parts)
@@ -111,6 +114,24 @@ class Findings(Sequence[Finding]):
     @property
     def _ordered(self) -> list[Part]:
         return sorted(self.parts, key=lambda part: (-SEVERITIES.index(part.severity), part.policy))
+
+
+def _settling(finding: Finding, note: Mapping[str, Any]) -> Finding:
+    """A finding that a change was made for: said so, and graver when it should be gone by now."""
+    told = {**finding.evidence, "applied": dict(note)}
+    if finding.state not in (*_ACTIVE, "unverified"):
+        return finding
+    if not note["late"]:
+        return replace(
+            finding, evidence=told, summary=f"{finding.summary}; changed by plan {note['plan']}, which may not show yet"
+        )
+    words = f"{finding.summary}; plan {note['plan']} changed it at {note['applied_at']}, and it has not settled"
+    return replace(finding, evidence=told, summary=words, severity=raised(finding.severity))
+
+
+def raised(severity: str) -> str:
+    """One step graver, if there is one."""
+    return SEVERITIES[min(SEVERITIES.index(severity) + 1, len(SEVERITIES) - 1)]
 
 
 def id_text(number: int) -> str:

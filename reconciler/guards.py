@@ -29,10 +29,8 @@ class Guards:
 
     def objection(self, action: Action, account: Row | None) -> str | None:
         """Why this action may not be, or None. `account` is the stored row, where one is at hand."""
-        person = action.person["id"] if action.person else None
-        if person in self.holds:
-            hold = self.holds[str(person)]
-            return f"{person} is on hold until {hold.until:%Y-%m-%d}, by {hold.said.by}: {hold.said.reason}"
+        if (held := self.on_hold(action)) is not None:
+            return held
         names = _names(action, account)
         if any(f"{action.source}:{name}" in self.protected for name in names):
             return "the account is protected ([remediation] protected)"
@@ -43,6 +41,14 @@ class Guards:
         if {name.partition("@")[0] for name in names} & self.operators:
             return "the account is that of somebody who makes or approves plans"
         return None
+
+    def on_hold(self, action: Action) -> str | None:
+        """The hold on an action's person, in words."""
+        person = action.person["id"] if action.person else None
+        if person not in self.holds:
+            return None
+        hold = self.holds[str(person)]
+        return f"{person} is on hold until {hold.until:%Y-%m-%d}, by {hold.said.by}: {hold.said.reason}"
 
 
 def guards_of(config: Config, holds: Mapping[str, Hold], operators: Iterable[str]) -> Guards:

@@ -23,6 +23,7 @@ from reconciler.sealed import canonical, fingerprint
 from reconciler.snapshots import private_folder
 
 GENESIS = "0" * 64
+_NONE_YET = {GENESIS, ""}  # what is noted before the first entry, also where a crash came between the file and its first note
 _BEGINNING = b'{"a'  # of every entry: its keys are sorted, and "at" is one of them
 
 
@@ -73,35 +74,14 @@ class Journal:
         if not self.path.exists() and not self._head_path.exists():
             return Checked((), f"entry 1 is missing: there is no journal, but the head is {head}" if _given(head) else None, 0)
         body = self.path.read_bytes() if self.path.exists() else b""
-        lines = body.split(b"\n")
-        entries: list[Entry] = []
-        for number, line in enumerate(lines[:-1], 1):
-            found = _entry(line, number, entries[-1].hash if entries else GENESIS)
-            if found is None:
-                return Checked(tuple(entries), f"entry {number} is altered, inserted, moved or follows one that is missing", 0)
-            entries.append(found)
-        return self._ended(tuple(entries), lines[-1], head)
-
-    def _ended(self, entries: tuple[Entry, ...], tail: bytes, head: str | None) -> Checked:
-        """A chain that is sound as far as it goes; is its end there? A line cut by a crash is no entry: it was never acted on."""
-        torn = len(tail)
-        known = {GENESIS, *(entry.hash for entry in entries)}
-        noted, writing = self._noted()
-        problem = None
-        if torn and not writing and not tail.startswith(_BEGINNING):
-            problem = f"entry {len(entries) + 1} is no entry: something was added after the end"
-        elif noted not in known:
-            problem = f"entry {len(entries) + 1} is missing: the journal ends before the head that was noted beside it"
-        elif head is not None and head not in known:
-            problem = f"entry {len(entries) + 1} is missing: the head {head} is not in the journal"
-        return Checked(entries, problem, torn)
+        return walked(body, self._noted(), head)
 
     def _noted(self) -> tuple[str, bool]:
-        """The head noted beside the journal, and whether an entry was being written; a journal without one has lost it."""
+        """The head noted beside the journal, and whether an entry was being written; a journal with entries and none has lost it."""
         try:
             head, _, mark = self._head_path.read_text("ascii", errors="replace").strip().partition(" ")
         except OSError:
-            return "none", False
+            return "", False
         return head, mark == "writing"
 
     def entries(self) -> tuple[Entry, ...]:
@@ -167,27 +147,50 @@ class Journal:
     @contextmanager
     def _locked(self) -> Iterator[int]:
         private_folder(self.path.parent)
-        new = not self.path.exists()
-        if new:
-            self._begin()
-        handle = os.open(self.path, os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC)
+        if not self.path.exists() and self._noted()[0] not in _NONE_YET and not self.path.exists():
+            raise Stale(f"{self.path}: entry 1 is missing: there was a journal here; restore it from a backup")
+        handle = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
         try:
             fcntl.flock(handle, fcntl.LOCK_EX)
+            if os.fstat(handle).st_size == 0:
+                self._begin()
             yield handle
         finally:
             os.close(handle)
 
     def _begin(self) -> None:
-        """Make the file, and note that it is empty; a lost journal with a noted head is not begun anew."""
-        if self._head_path.exists() and self._noted()[0] != GENESIS:
-            raise Stale(f"{self.path}: entry 1 is missing: there was a journal here; restore it from a backup")
+        """Note that nothing is in the journal yet, and that there is one."""
         self._note(GENESIS)
-        os.close(os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600))
         folder = os.open(self.path.parent, os.O_RDONLY)
         try:
             os.fsync(folder)
         finally:
             os.close(folder)
+
+
+def walked(body: bytes, noted: tuple[str, bool], head: str | None = None) -> Checked:
+    """The chain in these bytes; `noted` is the head beside them, and whether an entry was being written."""
+    lines = body.split(b"\n")
+    entries: list[Entry] = []
+    for number, line in enumerate(lines[:-1], 1):
+        found = _entry(line, number, entries[-1].hash if entries else GENESIS)
+        if found is None:
+            return Checked(tuple(entries), f"entry {number} is altered, inserted, moved or follows one that is missing", 0)
+        entries.append(found)
+    return _ended(tuple(entries), lines[-1], noted, head)
+
+
+def _ended(entries: tuple[Entry, ...], tail: bytes, noted: tuple[str, bool], head: str | None) -> Checked:
+    """A chain that is sound as far as it goes; is its end there? A line cut by a crash is no entry: it was never acted on."""
+    known = {entry.hash for entry in entries} | ({GENESIS} if entries else _NONE_YET)
+    problem = None
+    if tail and not noted[1] and not tail.startswith(_BEGINNING):
+        problem = f"entry {len(entries) + 1} is no entry: something was added after the end"
+    elif noted[0] not in known:
+        problem = f"entry {len(entries) + 1} is missing: the journal ends before the head that was noted beside it"
+    elif head is not None and head not in known:
+        problem = f"entry {len(entries) + 1} is missing: the head {head} is not in the journal"
+    return Checked(entries, problem, len(tail))
 
 
 def _given(head: str | None) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from reconciler.findings import Part
@@ -21,6 +21,7 @@ class StoredNight:
     policies: tuple[PolicyPage, ...]
     undecided: Mapping[str, int]
     changes: Mapping[str, Any]
+    settling: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)  # finding -> the change that was made for it
 
 
 def keep(archive: Archive, night: StoredNight) -> str:
@@ -33,6 +34,7 @@ def keep(archive: Archive, night: StoredNight) -> str:
         "policies": [asdict(page) for page in night.policies],
         "undecided": dict(night.undecided),
         "changes": dict(night.changes),
+        **({"settling": {finding: dict(note) for finding, note in night.settling.items()}} if night.settling else {}),
     })  # fmt: skip
 
 
@@ -45,7 +47,7 @@ def load(archive: Archive, sha256: str) -> StoredNight:
     pages = (PolicyPage(**{**page, "controls": tuple(page["controls"])}) for page in told["policies"])
     return StoredNight(
         {part.policy: part for part in parts}, told["snapshots"], tuple(_matches(told["matches"])), tuple(pages),
-        told["undecided"], told["changes"],
+        told["undecided"], told["changes"], told.get("settling", {}),
     )  # fmt: skip
 
 

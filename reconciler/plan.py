@@ -6,7 +6,7 @@ import hashlib
 import importlib.util
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -21,6 +21,7 @@ from reconciler.guards import Guards, last_administrators
 from reconciler.limits import Changes, Population, limits_of, stopped, words
 from reconciler.lookup import Lookup
 from reconciler.model import Finding
+from reconciler.outcomes import Lasting
 from reconciler.remedies import ordered, propose
 from reconciler.sealed import Action, Plan, fingerprint, seal
 from reconciler.who import Identity
@@ -37,19 +38,30 @@ class Basis:
     week: Changes
     maker: Identity
     now: datetime
+    lasting: Lasting = field(default_factory=dict)  # what was made before, and no night shows
 
 
 def make(findings: Iterable[Finding], basis: Basis, config: Config) -> Plan:
     """Findings -> sealed plan. What guards or limits hold back is named in `withheld`, what only a person can do in `manual`."""
     lookup = Lookup(basis.estate)
     proposals = propose(findings, lookup, config, basis.now)
-    free, withheld = guarded(proposals.actions, basis.guards, lookup)
+    wanted = [action for action in proposals.actions if not _made_before(action, basis.lasting, lookup)]
+    free, withheld = guarded(wanted, basis.guards, lookup)
     limits = limits_of(free, populations(basis.estate), config.remediation.limits, basis.week)
     safe, over = limited(free, limits)
     return seal(Plan(
         "", basis.run, basis.now, basis.now + config.remediation.expires, basis.maker.name, basis.maker.id, binds(config, basis),
         tuple(limits), tuple(ordered(safe, config)), tuple(task.to_json() for task in proposals.tasks), (*withheld, *over),
     ))  # fmt: skip
+
+
+def _made_before(action: Action, lasting: Lasting, lookup: Lookup) -> bool:
+    """Sessions that were ended since the last sign-in, files that were transferred: nothing is left to do."""
+    made = lasting.get((action.source, str(action.account["id"]), action.kind, action.target))
+    if made is None or action.kind != "sessions":
+        return made is not None
+    used = (lookup.account(action.source, action.account["id"]) or {}).get("last_login_at")
+    return used is None or used <= made
 
 
 def guarded(actions: Sequence[Action], guards: Guards, lookup: Lookup) -> tuple[list[Action], list[dict[str, Any]]]:
@@ -134,7 +146,7 @@ def inverse(
     numbered = tuple(replace(action, n=n, needs=()) for n, action in enumerate(safe, 1))
     manual = tuple(_irreversible(action) for action in chosen if not action.reversible)
     return seal(Plan(
-        "", plan.run, basis.now, basis.now + config.remediation.expires, basis.maker.name, basis.maker.id, plan.binds,
+        "", basis.run, basis.now, basis.now + config.remediation.expires, basis.maker.name, basis.maker.id, binds(config, basis),
         tuple(limits), numbered, manual, (*withheld, *over), undoes=plan.plan,
     ))  # fmt: skip
 

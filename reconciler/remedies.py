@@ -10,15 +10,14 @@ from typing import Any
 
 from reconciler import plugins
 from reconciler.action import ByHand, Settings, Step
-from reconciler.config import Config
+from reconciler.config import Config, Connector
 from reconciler.errors import PluginError
 from reconciler.lookup import Lookup, Row
 from reconciler.model import Finding
 from reconciler.sealed import Action
-from reconciler.writer import KINDS, ORDER, Change, Facts, class_of
+from reconciler.writer import IRREVERSIBLE, KINDS, ORDER, Change, Facts, class_of
 
 MASTERED = ("enabled", "attribute", "container", "delete")  # what a synchronised account takes from its master alone
-IRREVERSIBLE = ("sessions", "transfer")
 _NOT_DIRECT = {
     "dynamic": "membership of {name} is dynamic: a rule decides who is in it",
     "nested": "{name} is held through another group",
@@ -100,14 +99,13 @@ class StoredCase:
 
 def propose(findings: Iterable[Finding], lookup: Lookup, config: Config, now: datetime) -> Proposals:
     """Ask the remedies of every finding; a change that several findings ask for is made once."""
-    made, connectors = Proposals(), _connectors(config)
-    asked = config.remediation
+    made, asked = Proposals(), config.remediation
     settings = Settings(asked.quarantine, asked.joiners, asked.delete_after)
     for finding in findings:
         case = StoredCase(finding, lookup, settings, now)
         for remedy in asked.remedies.get(finding.policy, finding.remedies):
             for answer in remedy_called(remedy).propose(case):
-                _take(made, answer, remedy, case, connectors)
+                _take(made, answer, remedy, case, config)
     _settle_inherited(made, lookup)
     return replace(made, actions=_once(made.actions))
 
@@ -124,7 +122,7 @@ def _connectors(config: Config) -> Mapping[str, ModuleType]:
     return {name: plugins.load("connectors", connector.kind) for name, connector in config.connectors.items()}
 
 
-def _take(made: Proposals, answer: Step | ByHand, remedy: str, case: StoredCase, connectors: Mapping[str, ModuleType]) -> None:
+def _take(made: Proposals, answer: Step | ByHand, remedy: str, case: StoredCase, config: Config) -> None:
     finding = case.finding
     if isinstance(answer, ByHand):
         made.tasks.append(Task(finding.id, remedy, finding.source, case.account, answer.why, answer.do))
@@ -140,7 +138,7 @@ def _take(made: Proposals, answer: Step | ByHand, remedy: str, case: StoredCase,
             Task(finding.id, remedy, finding.source, answer.account, words, "wait for the next synchronisation, or look at it")
         )
         return
-    _direct_or_by_hand(made, routed, remedy, case, connectors[routed.account["source"]])
+    _direct_or_by_hand(made, routed, remedy, case, config.connectors[routed.account["source"]])
 
 
 def _already(step: Step) -> bool:
@@ -166,10 +164,11 @@ def _to_master(step: Step, lookup: Lookup) -> Step | str:
     return replace(step, account=master, before=before)
 
 
-def _direct_or_by_hand(made: Proposals, step: Step, remedy: str, case: StoredCase, connector: ModuleType) -> None:
+def _direct_or_by_hand(made: Proposals, step: Step, remedy: str, case: StoredCase, configured: Connector) -> None:
     account, source = step.account, str(step.account["source"])
+    connector = plugins.load("connectors", configured.kind)
     change = Change(step.kind, account["account_id"], step.target, step.before, step.after)
-    facts = _facts(step, case.lookup)
+    facts = _facts(step, case.lookup, configured.settings)
     instruct = getattr(connector, "instruct", None)
     do = instruct(change, facts) if instruct else _generic(step, source)
     why = _unwritable(step, facts) or _not_offered(connector, step, source) or _refusal(connector, change, facts)
@@ -183,13 +182,13 @@ def _direct_or_by_hand(made: Proposals, step: Step, remedy: str, case: StoredCas
         made.tasks.append(task)
 
 
-def _facts(step: Step, lookup: Lookup) -> Facts:
+def _facts(step: Step, lookup: Lookup, settings: object) -> Facts:
     held = list(lookup.holdings(step.account["source"], step.account["account_id"]))
     via = tuple(via for row, via in held if step.target is not None and row["entitlement_id"] == step.target)
     groups = tuple(
         sorted(row["name"] or row["entitlement_id"] for row, via in held if row["kind"] == "group" and via == "direct")
     )
-    return Facts(step.account, step.entitlement, via, groups)
+    return Facts(step.account, step.entitlement, via, groups, settings)
 
 
 def _unwritable(step: Step, facts: Facts) -> str | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -20,7 +21,8 @@ from reconciler.correlate import correlate
 from reconciler.errors import UsageError
 from reconciler.estate import Access, Estate, Move
 from reconciler.evaluate import evaluate
-from reconciler.findings import Findings, Part
+from reconciler.findings import Findings, Part, id_text, raised
+from reconciler.journal import Entry, Journal
 from reconciler.matches import Matches, describe
 from reconciler.model import SEVERITIES, Match, Night, NotAssessed, PolicyPage, RunRecord, SourceReport
 from reconciler.moves import moves
@@ -30,8 +32,11 @@ from reconciler.policy import policy_in
 from reconciler.pull import Progress, Pulled, Source, pull, reuse
 from reconciler.report import render
 from reconciler.roster import Roster, roster
+from reconciler.settling import made, settle
 from reconciler.snapshots import Archive, Snapshot
 from reconciler.store import Accepted, Store, new_run_id
+
+log = logging.getLogger(__name__)
 
 DESCRIBED = 1000  # accounts without a sure owner that a report explains; all are counted
 HISTORY = 30  # runs a report draws its trend from
@@ -67,8 +72,9 @@ def nightly(config: Config, store: Store, wish: Wish) -> Night:
     estate = tonight(config, store, pulled, moved, wish.now)
     answers = evaluate(questions(config), estate, unread(config, pulled))
     labels = drift.label(answers, last.parts, drift.doubt(estate.matches), wish.now, store.first_seen_of_resolved)
-    stored = to_keep(config, archive, estate, answers, labels, last)
-    record = in_numbers(store, wish, begun, pulled, estate, answers, labels)
+    labels, settling = settle(labels, made(journal_of(config), wish.now), wish.now)
+    stored = replace(to_keep(config, archive, estate, answers, labels, last), settling=settling)
+    record = in_numbers(store, wish, begun, pulled, estate, answers, stored)
     lasting = wish.replay is None or stored.snapshots == last.snapshots
     if lasting:
         store.save(record, nights.keep(archive, stored), drift.changes(labels, last.parts), moved, taken(pulled, wish))
@@ -82,6 +88,14 @@ def nightly(config: Config, store: Store, wish: Wish) -> Night:
 
 def archive_of(config: Config) -> Archive:
     return Archive(config.state.dir / "objects")
+
+
+def journal_of(config: Config) -> Sequence[Entry]:
+    """What was planned and written; a journal that was altered is told, and believed as far as it is whole."""
+    checked = Journal.of(config.state.dir).check()
+    if checked.problem is not None:
+        log.warning("the journal in %s: %s", config.state.dir, checked.problem)
+    return checked.entries
 
 
 def last_night(store: Store, archive: Archive) -> StoredNight:
@@ -209,7 +223,7 @@ def _unsure(matches: Matches) -> Iterable[Match]:
 
 
 def in_numbers(
-    store: Store, wish: Wish, begun: datetime, pulled: Mapping[str, Pulled], estate: Estate, answers: Answers, labels: Mapping[str, Part]
+    store: Store, wish: Wish, begun: datetime, pulled: Mapping[str, Pulled], estate: Estate, answers: Answers, stored: StoredNight
 ) -> RunRecord:  # fmt: skip
     """The night's record, with its exit code."""
     reports = tuple(answer.report for answer in pulled.values())
@@ -222,18 +236,19 @@ def in_numbers(
         "withheld": "withheld",
     }
     matching = {told: estate.matches.count(word) for word, told in outcomes.items()}
-    counts = _counts(labels, set(store.waivers_in_force(wish.now)))
+    counts = _counts(stored, set(store.waivers_in_force(wish.now)))
     missing = (*answers.not_assessed, *_unknown_names(estate))
     complete = all(r.state in ("complete", "reused") for r in reports)
     code = _exit(reports, counts["by_severity"], wish.fail_on)
     return RunRecord(new_run_id(wish.now), wish.now, begun, wish.clock(), complete, code, reports, matching, counts, missing)
 
 
-def _counts(labels: Mapping[str, Part], waived: set[str]) -> dict[str, Any]:
+def _counts(stored: StoredNight, waived: set[str]) -> dict[str, Any]:
     states: Counter[str] = Counter()
     policies: Counter[str] = Counter()
     severities: Counter[str] = Counter()
-    for policy, part in labels.items():
+    late = {finding for finding, note in stored.settling.items() if note["late"]} - waived
+    for policy, part in stored.parts.items():
         told = Counter({v["values"]: v["counts"] for v in pc.value_counts(part.table["state"]).to_pylist()})
         if waived:
             told = Counter("waived" if f.state in _ACTIVE and f.id in waived else f.state for f in part.findings())
@@ -241,9 +256,11 @@ def _counts(labels: Mapping[str, Part], waived: set[str]) -> dict[str, Any]:
         states += told
         if active:
             policies[policy] += active
-            severities[part.severity] += active
+            graver = len(late.intersection(map(id_text, part.ids.tolist()))) if late else 0
+            severities[part.severity] += active - graver
+            severities[raised(part.severity)] += graver
     listed = {state: states[state] for state in ("new", "open", "reopened", "waived", "resolved", "unverified")}
-    return {**listed, "by_policy": dict(policies), "by_severity": dict(severities)}
+    return {**listed, "by_policy": dict(policies), "by_severity": {name: number for name, number in severities.items() if number}}
 
 
 def _exit(reports: Sequence[SourceReport], severities: Mapping[str, int], fail_on: str | None) -> int:
@@ -267,7 +284,7 @@ def _unknown_names(estate: Estate) -> Iterator[NotAssessed]:
 
 def as_night(config: Config, store: Store, record: RunRecord, stored: StoredNight) -> Night:
     """A run as reports see it."""
-    findings = Findings(tuple(stored.parts.values()), store.waivers_in_force(record.as_of))
+    findings = Findings(tuple(stored.parts.values()), store.waivers_in_force(record.as_of), stored.settling)
     earlier = tuple(run for run in store.runs_told(HISTORY) if (run.started, run.run) <= (record.started, record.run))
     pages: tuple[PolicyPage, ...] = stored.policies
     return Night(

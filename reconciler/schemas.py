@@ -9,6 +9,8 @@ from typing import Any
 from reconciler import plugins
 from reconciler.config import LISTS, SECTIONS
 from reconciler.model import SCHEMA_VERSION, SEVERITIES, SOURCE_STATES, STATES, Finding, RunRecord, SourceReport
+from reconciler.sealed import Plan
+from reconciler.writer import CLASSES, KINDS
 
 _DRAFT = "https://json-schema.org/draft/2020-12/schema"
 _TEXT = {"type": ["string", "null"]}
@@ -59,6 +61,36 @@ def run() -> dict[str, Any]:
     )
 
 
+def plan() -> dict[str, Any]:
+    """A sealed plan, as its file holds it."""
+    text, number, flag, thing = {"type": "string"}, {"type": "integer"}, {"type": "boolean"}, {"type": ["object", "null"]}
+    write = {
+        "type": "object",
+        "properties": {"kind": {"enum": list(KINDS)}, "target": _TEXT, "name": _TEXT},
+        "required": ["kind", "before", "after"],
+    }
+    action = {
+        "n": number, "finding": text, "remedy": text, "source": text, "account": {"type": "object"}, "person": thing,
+        "department": _TEXT, "limit": {"enum": list(CLASSES)}, "write": write, "undo": thing, "reversible": flag,
+        "needs": {"type": "array", "items": number}, "because": text,
+    }  # fmt: skip
+    limit = {
+        "source": text, "kind": {"enum": list(CLASSES)}, "planned": number, "population": number, "allowed": number, "stopped": flag,
+    }  # fmt: skip
+    known: dict[str, Any] = {
+        "binds": _closed({"snapshots": {"type": "object"}, "policies": text, "directories": {"type": "object"}, "tool": text}),
+        "limits": {"type": "array", "items": _closed(limit, {"department": text, "done_7d": number, "allowed_7d": number})},
+        "waves": _closed({"sizes": {"type": "array", "items": number}, "stop_after": number}),
+        "actions": {"type": "array", "items": _closed(action, {"also": {"type": "array", "items": text}})},
+        "manual": {"type": "array"}, "withheld": {"type": "array"}, "made_at": _WHEN, "expires_at": _WHEN,
+    }  # fmt: skip
+    return _object([f.name for f in fields(Plan)], known)
+
+
+def _closed(known: Mapping[str, Any], more: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    return {"type": "object", "properties": {**known, **(more or {})}, "required": list(known), "additionalProperties": False}
+
+
 def _object(names: list[str], known: Mapping[str, Any]) -> dict[str, Any]:
     properties = {"schema_version": {"const": SCHEMA_VERSION}, **{name: known.get(name, _TEXT) for name in names}}
     required = [name for name in properties if name not in ("identity", "areas", "scopes", "snapshot")]
@@ -68,4 +100,4 @@ def _object(names: list[str], known: Mapping[str, Any]) -> dict[str, Any]:
     return {"$schema": _DRAFT, "type": "object", "properties": properties, "required": required, "additionalProperties": False}
 
 
-SCHEMAS: Mapping[str, Callable[[], dict[str, Any]]] = {"config": config, "finding": finding, "run": run}
+SCHEMAS: Mapping[str, Callable[[], dict[str, Any]]] = {"config": config, "finding": finding, "run": run, "plan": plan}

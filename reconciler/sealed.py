@@ -145,9 +145,12 @@ def text_of(plan: Plan) -> bytes:
     return (json.dumps(plan.to_json(), indent=2, ensure_ascii=False) + "\n").encode("utf-8", "surrogatepass")
 
 
-def read(path: Path) -> Plan:
-    """A plan from its file; raises UsageError when it cannot be read, Stale when it was altered in any byte."""
-    return parse(_bytes(path), str(path))
+def read(path: Path, sha256: str | None = None) -> Plan:
+    """A plan from its file; raises UsageError when it cannot be read, Stale when it was altered in any byte, or has another hash."""
+    plan = parse(_bytes(path), str(path))
+    if sha256 not in (None, plan.sha256):
+        raise Stale(f"{path} is not the plan that was made: its hash is {plan.sha256}, and was {sha256}")
+    return plan
 
 
 def parse(body: bytes, name: str) -> Plan:

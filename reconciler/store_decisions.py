@@ -111,7 +111,16 @@ class Decisions(Database):
         return {w.finding: _shown(w) for w in last.values() if w.until is not None and w.until > now}
 
     def hold(self, person: str, until: datetime, said: Said) -> None:
+        """Nobody is to change anything of a person; raises UsageError when that time is over already."""
+        if until <= said.at:
+            raise UsageError(f"a hold until {instant_text(until)} would have ended already; give a later date")
         self._add(HOLDS, said, person=person, until=stamp(until))
+
+    def release(self, person: str, said: Said) -> None:
+        """End a hold now; raises UsageError when there is none."""
+        if person not in self.holds(said.at):
+            raise UsageError(f"{person} is not on hold")
+        self._add(HOLDS, said, person=person, until=stamp(said.at))
 
     def holds(self, now: datetime) -> dict[str, Hold]:
         """Person -> the hold decided last, while it lasts."""

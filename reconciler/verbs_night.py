@@ -21,8 +21,10 @@ def demo(
     folder: Annotated[Path, typer.Argument(metavar="[DIR]", help="Where the company's files and reports go.")] = Path("demo"),
     people: Annotated[int, typer.Option(min=60, max=50_000, help="How many people the company has.")] = 60,
 ) -> None:
-    """The real nightly run against an embedded company, two nights, one day apart."""
-    from reconciler.demo import SENTENCE, Shown, next_steps, two_nights
+    """The real nightly run against an embedded company, two nights, one day apart; then a plan, which changes nothing."""
+    from reconciler.demo import SENTENCE, Shown, dry_run, next_steps, two_nights
+    from reconciler.plan_words import beginning
+    from reconciler.printing import print_text
     from reconciler.run import Wish
 
     def told(shown: Shown) -> None:
@@ -31,6 +33,7 @@ def demo(
 
     say(SENTENCE)
     shown = two_nights(folder, asked.now, people, lambda now: Wish(now, progress=_progress()), told)
+    print_text("\n".join(beginning(dry_run(folder, shown))))
     command = "reconciler" if which("reconciler") else sys.argv[0]
     for line in next_steps(command, folder, shown):
         say(line)

@@ -62,7 +62,7 @@ def _pages() -> list[PolicyPage]:
     return [policy_in(plugins.load("policies", name)).page() for name in plugins.names("policies")]
 
 
-def schema(what: Annotated[str, typer.Argument(metavar="config|finding|run", help="Whose shape.")]) -> None:
+def schema(what: Annotated[str, typer.Argument(metavar="config|finding|plan|run", help="Whose shape.")]) -> None:
     """The JSON Schema of what users script against."""
     from reconciler.schemas import SCHEMAS
 

@@ -22,16 +22,16 @@ def identity() -> Identity:
     """Who asked for this: the user who logged in, whatever `su` or `sudo` made of them since.
 
     The kernel keeps the login's user (`/proc/self/loginuid`, proc_pid_loginuid(5)); where no login began the process (a
-    container), `sudo` tells who called it, and else it is the process's own user.
+    container), `sudo` tells who called it (root alone could say so for others), and else it is the process's own user.
     """
     number = _login_uid()
-    if number is None and os.environ.get("SUDO_UID", "").isdecimal():
+    if number is None and os.getuid() == 0 and os.environ.get("SUDO_UID", "").isdecimal():
         number = int(os.environ["SUDO_UID"])
     number = os.getuid() if number is None else number
     try:
         return Identity(pwd.getpwuid(number).pw_name, f"uid:{number}")
     except KeyError:  # a container may run under a number without a name
-        return Identity(os.environ.get("SUDO_USER") or f"user {number}", f"uid:{number}")
+        return Identity(f"user {number}", f"uid:{number}")
 
 
 def _login_uid() -> int | None:

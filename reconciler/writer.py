@@ -57,6 +57,8 @@ KINDS: Mapping[str, str] = {
     "transfer": "target is the receiving account's immutable id; before null, after 'transferred': its files. Not undone",
 }
 
+IRREVERSIBLE = ("sessions", "transfer")  # what no other change takes back
+
 ORDER = ("create", "enabled", "sessions", "owner", "transfer", "entitlement", "attribute", "container", "delete")
 
 
@@ -107,6 +109,7 @@ class Facts:
     entitlement: Mapping[str, Any] | None = None
     via: tuple[str, ...] = ()
     groups: tuple[str, ...] = field(default=())  # names of the groups the account is a direct member of
+    settings: Any = None  # the connector's own, as configured: some changes are made only where an administrator says so
 
 
 class Changed(Exception):

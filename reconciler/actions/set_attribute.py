@@ -17,18 +17,18 @@ def propose(case: Case) -> Iterator[Step | ByHand]:
                 f"rename {account['email']} to {pair['hr']} on {account['source']}, keep the old address as an alias, and tell the person",
             )
         elif name == "manager":
-            yield _manager(case, account, pair["hr"])
-        else:
+            yield from _manager(case, account, pair["hr"])
+        elif account[name] != pair["hr"]:
             yield Step(account, "attribute", account[name], pair["hr"], case.finding.summary, name)
 
 
-def _manager(case: Case, account: Columns, manager: str) -> Step | ByHand:
+def _manager(case: Case, account: Columns, manager: str) -> Iterator[Step | ByHand]:
     theirs = case.account_of(manager, account["source"])
     if theirs is None:
-        return ByHand(
+        yield ByHand(
             f"the manager {manager} has no account on {account['source']}",
             f"create one, or correct the manager of {account['login']} in HR",
         )
-    return Step(
-        account, "attribute", account["manager_account_id"], theirs["account_id"], case.finding.summary, "manager_account_id"
-    )
+    elif account["manager_account_id"] != theirs["account_id"]:
+        before, after = account["manager_account_id"], theirs["account_id"]
+        yield Step(account, "attribute", before, after, case.finding.summary, "manager_account_id")

@@ -13,10 +13,20 @@ from reconciler.sandbox.faults import Faults
 from reconciler.sandbox.google import Customer
 from reconciler.sandbox.google_server import GoogleServer, serve_google
 from reconciler.sandbox.graph import GraphServer, microsoft
-from reconciler.sandbox.graph_token import Registration
+from reconciler.sandbox.graph_token import WRITING, Registration
 from reconciler.sandbox.ldap_server import LdapServer
 from reconciler.sandbox.roster_file import SETTINGS, write_roster
-from reconciler.sandbox.stock import GOOGLE_SUBJECT, READER, READER_PASSWORD, become, customer_of, directory_of, tenant_of
+from reconciler.sandbox.stock import (
+    GOOGLE_SUBJECT,
+    READER,
+    READER_PASSWORD,
+    REMEDIATOR,
+    REMEDIATOR_PASSWORD,
+    become,
+    customer_of,
+    directory_of,
+    tenant_of,
+)
 from reconciler.sandbox.tenant import Tenant
 from reconciler.sandbox.tls import LOOPBACK, Authority
 
@@ -24,6 +34,7 @@ from reconciler.sandbox.tls import LOOPBACK, Authority
 MICROSOFT_HOSTS = ("login.microsoftonline.com", "graph.microsoft.com")
 GOOGLE_HOSTS = ("admin.googleapis.com", "oauth2.googleapis.com", "licensing.googleapis.com", "www.googleapis.com")
 CLIENT_ID, CLIENT_SECRET = "3f0a8a52-9f0c-4d0e-8a57-5d7f3f4c9c11", "reads~only~the~embedded~company"
+WRITER_ID, WRITER_SECRET = "7c1d2f6e-0b64-4f5e-9a43-2d8e6f1b5a22", "changes~only~the~embedded~company"
 
 
 @dataclass
@@ -57,8 +68,8 @@ class Embedded:
 
     @cached_property
     def m365(self) -> GraphServer:
-        names, reader = (*LOOPBACK, *MICROSOFT_HOSTS), Registration(CLIENT_ID, CLIENT_SECRET)
-        return microsoft(self.tenant, self.faults["m365"], self.authority.context(names), [reader])
+        clients = [Registration(CLIENT_ID, CLIENT_SECRET), Registration(WRITER_ID, WRITER_SECRET, permissions=WRITING)]
+        return microsoft(self.tenant, self.faults["m365"], self.authority.context((*LOOPBACK, *MICROSOFT_HOSTS)), clients)
 
     @cached_property
     def google(self) -> GoogleServer:
@@ -88,6 +99,7 @@ class Embedded:
         secrets = self.folder / "secrets"
         secrets.mkdir(mode=0o700, parents=True, exist_ok=True)
         told = {"ad-password": READER_PASSWORD, "m365-secret": CLIENT_SECRET, "google.json": self.google.key_file()}
+        told |= {"ad-writer-password": REMEDIATOR_PASSWORD, "m365-writer-secret": WRITER_SECRET}
         for name, text in told.items():
             path = secrets / name
             path.touch(0o600)
@@ -99,7 +111,7 @@ class Embedded:
         login, graph, google = PRODUCTION if production else (self.m365.url, f"{self.m365.url}/v1.0", self.google.url)
         return _CONFIG.format(
             size=self.company.size, roster=SETTINGS, ad=self.ad.url, base=self.directory.base, reader=READER, tenant=self.tenant.id,
-            client=CLIENT_ID, login=login, graph=graph, subject=GOOGLE_SUBJECT, google=google, access=access_rules(),
+            remediator=REMEDIATOR, writer=WRITER_ID, client=CLIENT_ID, login=login, graph=graph, subject=GOOGLE_SUBJECT, google=google, access=access_rules(),
             trust="" if production else 'ca_file = "ca.pem"\n',
         )  # fmt: skip
 
@@ -130,6 +142,7 @@ bases = ["{base}"]
 username = "{reader}"
 password = "file:secrets/ad-password"
 ca_file = "ca.pem"
+writer = {{ username = "{remediator}", password = "file:secrets/ad-writer-password" }}
 
 [connectors.m365]
 kind = "microsoft365"
@@ -138,6 +151,7 @@ client_id = "{client}"
 client_secret = "file:secrets/m365-secret"
 login_url = "{login}"
 graph_url = "{graph}"
+writer = {{ client_id = "{writer}", client_secret = "file:secrets/m365-writer-secret" }}
 {trust}
 [connectors.google]
 kind = "google_workspace"
@@ -150,6 +164,10 @@ licence_queries_per_minute = 60000    # the embedded licence manager has no quot
 accounts = ["svc-*", "breakglass*", "reader"]
 
 {access}
+[remediation]
+enabled = true
+approval = "one-person"               # there is only one of you here
+
 [report]
 formats = ["html", "csv", "jsonl"]
 dir = "var/reports"

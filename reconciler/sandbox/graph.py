@@ -51,6 +51,7 @@ _ORGANISATION = ("Organization.Read.All", *_USERS)
 _ANYBODY: tuple[str, ...] = ()  # the handler asks for what the request needs
 _GRANT_ROLE = ("RoleManagement.ReadWrite.Directory",)
 _JOIN = ("GroupMember.ReadWrite.All", "Group.ReadWrite.All", "Directory.ReadWrite.All")
+_OWN = ("Group.ReadWrite.All", "Directory.ReadWrite.All")
 _DELETE = ("User.DeleteRestore.All", *writes.FULL)
 _SIGN_OUT = ("User.RevokeSessions.All", *writes.FULL)
 
@@ -112,6 +113,8 @@ ROUTES: tuple[tuple[str, str, tuple[str, ...], Handler], ...] = (
     ("POST", "groups/{}/members/$ref", _JOIN, links.joined),
     ("DELETE", "groups/{}/members/{}/$ref", _JOIN, links.left),
     ("DELETE", "groups/{}/members/{}", _ANYBODY, links.left_without_ref),
+    ("POST", "groups/{}/owners/$ref", _OWN, links.owned),
+    ("DELETE", "groups/{}/owners/{}/$ref", _OWN, links.disowned),
     ("POST", "roleManagement/directory/roleAssignments", _GRANT_ROLE, links.role_given),
     ("DELETE", "roleManagement/directory/roleAssignments/{}", _GRANT_ROLE, links.role_taken),
     ("DELETE", "oauth2PermissionGrants/{}", ("DelegatedPermissionGrant.ReadWrite.All", "Directory.ReadWrite.All"), links.consent_deleted),

@@ -46,6 +46,27 @@ def left_without_ref(call: Call) -> Reply:
     raise bad(WITHOUT_REF)
 
 
+def owned(call: Call) -> Reply:
+    here, owner = call.group(), reference(call)
+    if owner not in call.tenant.users:
+        raise not_found(owner)
+    if owner in call.tenant.owners[here["id"]]:
+        raise bad("One or more added object references already exist for the following modified properties: 'owners'.")
+    call.tenant.own(here["id"], owner)
+    return _DONE
+
+
+def disowned(call: Call) -> Reply:
+    """Raises Refusal for the last owner: a group keeps one (learn.microsoft.com/graph/api/group-delete-owners)."""
+    held = call.tenant.owners[call.group()["id"]]
+    if call.ids[1] not in held:
+        raise not_found(call.ids[1])
+    if len(held) == 1:
+        raise bad("The group must have at least one owner, hence this owner cannot be removed.")
+    call.tenant.disown(call.group()["id"], call.ids[1])
+    return _DONE
+
+
 def _writable(call: Call) -> Json:
     """The group of the path, if an application may change who is in it; raises Refusal."""
     here = call.group()

@@ -36,7 +36,7 @@ READING = frozenset({
 WRITING = READING | {
     "User.EnableDisableAccount.All", "User.RevokeSessions.All", "LicenseAssignment.ReadWrite.All", "GroupMember.ReadWrite.All",
     "User.DeleteRestore.All", "User.ReadWrite.All", "DelegatedPermissionGrant.ReadWrite.All", "AppRoleAssignment.ReadWrite.All",
-    "RoleManagement.ReadWrite.Directory",
+    "RoleManagement.ReadWrite.Directory", "Group.ReadWrite.All",
 }  # fmt: skip
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from reconciler.sandbox import directory_account
 from reconciler.sandbox import directory_names as names
 from reconciler.sandbox import ldap_ber as ber
 from reconciler.sandbox.directory_schema import CLASS, DN, FLAG, KINDS, LARGE, NUMBER, OCTETS, SID, TEXT, TIME
@@ -12,6 +13,7 @@ from reconciler.sandbox.ldap_messages import CONTROLS, ENTRY
 
 if TYPE_CHECKING:
     from reconciler.sandbox.directory import Directory
+    from reconciler.sandbox.directory_node import Node
 
 START_TLS, WHO_AM_I = "1.3.6.1.4.1.1466.20037", "1.3.6.1.4.1.4203.1.11.3"
 _CAPABILITIES = ("1.2.840.113556.1.4.800", "1.2.840.113556.1.4.1670", "1.2.840.113556.1.4.1791", "1.2.840.113556.1.4.1935",
@@ -56,9 +58,18 @@ def subschema(directory: Directory) -> Mapping[str, Sequence[str]]:
     return {"objectClass": ["top", "subSchema"], "cn": ["Aggregate"], "attributeTypes": attributes, "objectClasses": classes}
 
 
-def entry(dn: str, held: Mapping[str, Sequence[str]], wanted: Sequence[str]) -> bytes:
+def token(directory: Directory, who: Node | None) -> Mapping[str, Sequence[bytes]]:
+    """The SIDs as which a client is taken: its own and those of its groups; told to nobody who does not ask by name."""
+    own = who.values.get("objectSid", ()) if who else ()
+    return {"tokenGroups": [*own, *directory_account.token(directory, who)]} if who and own else {}
+
+
+def entry(
+    dn: str, held: Mapping[str, Sequence[str]], wanted: Sequence[str], constructed: Mapping[str, Sequence[bytes]] | None = None
+) -> bytes:
     """One of the two as a search result."""
     asked = {name.lower() for name in wanted}
     every = not asked or "*" in asked or "+" in asked
     shown = [ber.attribute(name, map(str.encode, values)) for name, values in held.items() if every or name.lower() in asked]
+    shown += [ber.attribute(name, values) for name, values in (constructed or {}).items() if name.lower() in asked]
     return ber.constructed(ENTRY, ber.octets(dn), ber.constructed(ber.SEQUENCE, *shown))

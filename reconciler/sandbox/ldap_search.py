@@ -116,11 +116,11 @@ def located(directory: Directory, name: str, who: Node | None, graves: bool = Fa
     )
 
 
-def root_entry(directory: Directory, asked: Search) -> bytes | None:
+def root_entry(directory: Directory, asked: Search, who: Node | None = None) -> bytes | None:
     """The root or the subschema when that is what is asked for."""
     name = asked.base.lower().replace(" ", "")
     if asked.base == "" and asked.scope == BASE:
-        return ldap_root.entry("", ldap_root.root(directory), asked.attributes)
+        return ldap_root.entry("", ldap_root.root(directory), asked.attributes, ldap_root.token(directory, who))
     if name.startswith("cn=aggregate,cn=schema,") and asked.scope == BASE:
         return ldap_root.entry(asked.base, ldap_root.subschema(directory), asked.attributes)
     return None

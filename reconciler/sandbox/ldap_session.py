@@ -141,7 +141,7 @@ class Session:
 
     def _search(self, request: Request, struck: Struck) -> bytes:
         asked = ldap_messages.search(request.content)
-        own = ldap_search.root_entry(self.directory, asked)
+        own = ldap_search.root_entry(self.directory, asked, self.who)
         if own is not None:
             present = str(ldap_filter.parse(asked.filter)).lower() in ("(objectclass=*)", "(objectclass=subschema)")
             return ber.messages(request.number, [own] if present else []) + result(request, 0)

@@ -74,6 +74,8 @@ class Writer:
         guid = self.directory.put(f"{names.split(name)[0]},{above.dn}", {"objectClass": kind, **blank, **draft.values, **links})
         if kind in ACCOUNTS:
             self._first_password(self.directory.node(guid), password)
+            if draft.values.get("pwdLastSet") == [b"0"]:
+                self.directory.change(guid, pwdLastSet=0)
 
     def _first_password(self, node: Node, password: str | None) -> None:
         node.secret = None

@@ -17,6 +17,7 @@ from reconciler.sandbox.workforce import DEPARTMENTS, LOCATIONS, MAIL
 
 DOMAIN = f"corp.{MAIL}"
 READER, READER_PASSWORD = f"reader@{DOMAIN}", "Reads-everything-1!"
+REMEDIATOR, REMEDIATOR_PASSWORD = f"remediator@{DOMAIN}", "Changes-what-was-approved-2!"
 GOOGLE_SUBJECT = f"reader@{MAIL}"
 
 System = TypeVar("System", Directory, Tenant, Customer)
@@ -95,6 +96,8 @@ def _furniture(made: Directory) -> None:
     made.user(f"CN=reader,{service}", "svc-reader", userPrincipalName=READER, userAccountControl=66048)
     made.password(f"CN=reader,{service}", READER_PASSWORD)
     made.read_only(READER)
+    made.user(f"CN=remediator,{service}", "svc-remediator", userPrincipalName=REMEDIATOR, userAccountControl=66048)
+    made.password(f"CN=remediator,{service}", REMEDIATOR_PASSWORD)
     for name, kind in (("info", 4), ("room-1", 16), ("projector", 32)):
         shown = {"mail": f"{name}@{MAIL}", "msExchRecipientTypeDetails": kind, "userAccountControl": 514}
         made.user(f"CN={name},{mailboxes}", name, displayName=name.title(), **shown)

@@ -232,6 +232,10 @@ class Tenant:
             collection, inner = self.find(owner)
             self.owners[self.group_id(group_key)][inner] = collection
 
+    def disown(self, here: str, owner: str) -> None:
+        with self.lock:
+            del self.owners[here][owner]
+
     # --- licences and roles ---------------------------------------------------------------------------------------
 
     def sku(self, part_number: str) -> str:

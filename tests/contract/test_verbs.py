@@ -18,7 +18,8 @@ import pytest
 
 from tests.contract.conftest import Estate
 
-VERBS = ["demo", "init", "check", "run", "findings", "explain", "diff", "report", "schedule", "policies", "schema", "version"]
+VERBS = ["demo", "init", "check", "run", "findings", "explain", "diff", "report", "adopt", "hold", "unhold", "holds", "plan", "show",
+         "approve", "apply", "undo", "db", "schedule", "policies", "schema", "version"]  # fmt: skip
 
 
 # --- shapes ---------------------------------------------------------------------------------------------------------
@@ -205,7 +206,7 @@ def test_a_format_that_makes_no_sense_is_refused(lived: Estate, words: list[str]
 # --- help and mistakes ----------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("verb", [*VERBS, "findings list", "findings show", "policies list", "policies docs"])
+@pytest.mark.parametrize("verb", [*VERBS, "findings list", "findings show", "policies list", "policies docs", "db verify"])
 def test_help_teaches_with_an_example(lived: Estate, verb: str) -> None:
     done = lived.cli(*verb.split(), "--help")
     assert done.returncode == 0

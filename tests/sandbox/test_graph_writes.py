@@ -137,7 +137,7 @@ NEEDS = [
     ("PATCH", "users/{p2}", {"department": "X"}, {"User.ReadWrite.All"}),
     ("POST", "users/{p2}/revokeSignInSessions", None, {"User.RevokeSessions.All", "User.ReadWrite.All"}),
     ("POST", "users/{p0}/assignLicense", {"addLicenses": [], "removeLicenses": ["{e5}"]}, {"LicenseAssignment.ReadWrite.All", "User.ReadWrite.All"}),
-    ("DELETE", "groups/{Everyone}/members/{p2}/$ref", None, {"GroupMember.ReadWrite.All"}),
+    ("DELETE", "groups/{Everyone}/members/{p2}/$ref", None, {"GroupMember.ReadWrite.All", "Group.ReadWrite.All"}),
     ("DELETE", "groups/{Admins}/members/{p4}/$ref", None, {"RoleManagement.ReadWrite.Directory"}),
     ("DELETE", "users/{p2}", None, {"User.DeleteRestore.All", "User.ReadWrite.All"}),
     ("POST", "users", NEW, {"User.ReadWrite.All"}),
