@@ -9,8 +9,12 @@ from typing import Any, Literal
 
 from pydantic import Field, model_validator
 
-from connectors import _hr_systems
-from connectors._hr_systems import Told
+from connectors import _hr_personio
+from connectors._hr_bamboohr import bamboohr
+from connectors._hr_hibob import hibob
+from connectors._hr_listing import Told
+from connectors._hr_personio import personio
+from connectors._hr_workday import workday
 from connectors._http import Api, new_session
 from connectors._roster import Row
 from connectors._roster_settings import RosterSettings
@@ -28,12 +32,7 @@ URLS = {
     "hibob": "https://api.hibob.com",
     "personio": "https://api.personio.de",
 }  # BambooHR's and Workday's hold the company's name
-READERS: dict[str, Callable[[Api, Any], Told]] = {
-    "bamboohr": _hr_systems.bamboohr,
-    "hibob": _hr_systems.hibob,
-    "personio": _hr_systems.personio,
-    "workday": _hr_systems.workday,
-}
+READERS: dict[str, Callable[[Api, Any], Told]] = {"bamboohr": bamboohr, "hibob": hibob, "personio": personio, "workday": workday}
 
 
 class Settings(RosterSettings):
@@ -88,4 +87,4 @@ def _api(settings: Settings, context: Context) -> Api:
     if settings.preset != "personio":
         return Api(root, session, basic, deadline, wait=context.wait)
     entrance = Api(root, session, lambda _renew: "", deadline, wait=context.wait)
-    return Api(root, session, _hr_systems.personio_token(entrance, settings), deadline, wait=context.wait)
+    return Api(root, session, _hr_personio.token(entrance, settings), deadline, wait=context.wait)

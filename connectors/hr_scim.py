@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from pydantic import Field, model_validator
 
-from connectors._hr_systems import MOST_PAGES, Moved, Told, count, distinct, records, steady, text
+from connectors._hr_listing import MOST_PAGES, Moved, Told, count, distinct, records, steady, text
 from connectors._http import Api, NotThere, PageExpired, Refused, new_session
 from connectors._roster import Row
 from connectors._roster_settings import COLUMNS, RosterSettings

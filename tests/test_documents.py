@@ -28,7 +28,9 @@ def test_the_example_configuration_shows_every_section_and_checks(tmp_path: Path
     assert set(tomllib.loads(text)) == set(TOP)
 
 
-def test_the_further_rosters_of_the_example_check_when_they_are_taken_out_of_comments(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_further_rosters_of_the_example_check_when_they_are_taken_out_of_comments(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     text = (ROOT / "config.example.toml").read_text("utf-8")
     begin, end = text.index("# [connectors.contractors]"), text.index("[connectors.ad]")
     (tmp_path / "config.toml").write_text(re.sub("(?m)^# ?", "", text[begin:end]), "utf-8")
