@@ -6,6 +6,7 @@ import base64
 import time
 from collections.abc import Callable, Iterator
 from typing import Any, Literal
+from urllib.parse import urlsplit
 
 from pydantic import Field, model_validator
 
@@ -71,7 +72,16 @@ def read(settings: Settings, context: Context) -> Iterator[Answer]:
     made = reading(settings, context.source, header, headers, "entry")
     named = {column: header[at] for column, at in headers.items()}
     made.read([Row(n, {c: row.get(name, "") for c, name in named.items()}) for n, row in enumerate(told.rows, 1)], len(told.rows))
-    yield from answers(settings, made, len(told.rows), settings.url, told.pages, told.declared)
+    yield from answers(settings, made, len(told.rows), settings.url, told.pages, told.declared, _who_answers(settings))
+
+
+def _who_answers(settings: Settings) -> str:
+    """The system's host, with Workday's tenant; where one host serves every company, with the client that it knows us by."""
+    parts = urlsplit(settings.url)
+    if settings.preset == "workday":
+        tenant = parts.path.partition("/customreport2/")[2].partition("/")[0]
+        return f"{parts.netloc}/{tenant}"
+    return parts.netloc if settings.preset == "bamboohr" else f"{settings.username} at {parts.netloc}"
 
 
 def _api(settings: Settings, context: Context) -> Api:

@@ -6,6 +6,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Literal
+from urllib.parse import urlsplit
 
 from pydantic import Field, model_validator
 
@@ -59,7 +60,7 @@ def read(settings: Settings, context: Context) -> Iterator[Answer]:
     made = reading(settings, context.source, header, headers, "entry")
     named = {column: header[at] for column, at in headers.items()}
     made.read([Row(n, {c: row.get(name, "") for c, name in named.items()}) for n, row in enumerate(rows, 1)], len(rows))
-    yield from answers(settings, made, len(rows), settings.url, told.pages, told.declared)
+    yield from answers(settings, made, len(rows), settings.url, told.pages, told.declared, urlsplit(settings.url).netloc)
 
 
 def _api(settings: Settings, context: Context) -> Api:
