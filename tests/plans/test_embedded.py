@@ -21,6 +21,7 @@ from reconciler.planning import planned, undone
 from reconciler.run import Wish, nightly
 from reconciler.sandbox.company import Company
 from reconciler.sandbox.embedded import Embedded
+from reconciler.sandbox.faults import Fault
 from reconciler.sandbox.tenant import anchor
 from reconciler.sealed import Plan
 from reconciler.store import opened
@@ -142,4 +143,24 @@ def test_a_finished_plan_asks_no_system_and_writes_nothing(house: Remediated) ->
     before = lines_of(house)
     again = house.apply(plan, "once.json")
     assert (again.exit, again.counts["already"], lines_of(house)) == (0, len(plan.actions), before)
+    house.apply(house.undo(plan), "undo.json")
+
+
+def test_every_lost_answer_is_settled_by_reading_back_in_the_same_apply(house: Remediated) -> None:
+    """The effect has happened, and the connection is cut before a byte of the answer."""
+    house.tonight()
+    plan = house.plan(name="lost.json")
+    house.embedded.faults["ad"].reset(Fault("^modify", "cut", 0, 0))
+    house.embedded.faults["m365"].reset(Fault("^(PATCH|DELETE|POST) /v1.0/(users|groups)", "cut", 0, 0))
+    try:
+        applied = house.apply(plan, "lost.json")
+    finally:
+        for faults in house.embedded.faults.values():
+            faults.reset()
+    assert {r.outcome for r in applied.results.values()} == {"done"}, applied.results
+    sent = Counter(
+        e.facts["n"] for e in Journal.of(house.config.state.dir).entries() if e.kind == "intent" and e.facts["plan"] == plan.plan
+    )
+    assert set(sent.values()) == {1}, "nothing was sent twice"
+    assert sum("lost" in r.detail for r in applied.results.values()) > 0.9 * len(plan.actions)
     house.apply(house.undo(plan), "undo.json")
