@@ -2,9 +2,11 @@
 PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
+PEERS  := .venv-bench
+SWEEPS := tests/night/test_every_fault.py tests/google/test_google_reader.py tests/microsoft/test_microsoft365_faults.py tests/active_directory tests/contract/test_killed.py
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check fix bench live lock clean
+.PHONY: help demo test check fix fuzz bench live lock clean
 
 help:           ## this list
 	@grep -hE '^[a-z]+: .*##|^[a-z]+:.*  +##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/' | expand -t 10
@@ -26,26 +28,30 @@ fix: $(VENV)/.tests   ## let the formatter and the linter mend what they can
 	@$(BIN)/ruff check --fix-only -q .
 	@$(BIN)/ruff format -q .
 
-bench: $(VENV)/.tests ## time the engine's night on a generated company (SIZE=100000 people takes a minute)
-	@$(BIN)/python -m benchmarks $(or $(SIZE),100000)
+bench: $(PEERS)/.peers ## time the night and the readers beside their peers, for docs/benchmarks.md (half an hour on a quiet machine; BENCHES=engine SIZE=100000: two minutes)
+	@SIZE="$(SIZE)" ROUNDS="$(ROUNDS)" $(PEERS)/bin/python -m benchmarks $(BENCHES)
+
+fuzz: $(VENV)/.tests  ## read bad rosters from a seed, CSV and workbooks (N=100000 files, SEED=20261122; some minutes)
+	@$(BIN)/python -m tests.hr_file.fuzz $(or $(N),100000) $(or $(SEED),20261122)
 
 live: $(VENV)/.tests  ## against real parts, as root: a Samba domain controller, a browser, vendors' own clients
 	@$(BIN)/python -m pytest -m live tests/live
+	@EVERY_FAULT=1 $(BIN)/python -m pytest -n 2 $(SWEEPS)
 
 lock: $(VENV)/.tests  ## write the lock files anew from pyproject.toml (needs uv)
 	uv pip compile -q pyproject.toml --universal --generate-hashes --python-version 3.11 --no-header -o requirements.lock
 	uv pip compile -q pyproject.toml --extra dev --universal --generate-hashes --python-version 3.11 --no-header -o requirements-dev.lock
 
 clean:          ## remove what make has made
-	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
+	rm -rf $(VENV) $(PEERS) .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
 
 # A Python without ensurepip (some distributions split it off) still makes a venv; its own pip then fills it.
-$(VENV)/bin/python:
+$(VENV)/bin/python $(PEERS)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "identity-reconciler needs Python 3.11 or newer; run: make PYTHON=python3.12 …"; exit 1; }
-	@echo "Setting up $(VENV) from the lock file: about a minute, once."
-	@$(PYTHON) -m venv $(VENV) 2>/dev/null || $(PYTHON) -m venv --without-pip $(VENV)
+	@echo "Setting up $(@:/bin/python=) from the lock file: about a minute, once."
+	@$(PYTHON) -m venv $(@:/bin/python=) 2>/dev/null || $(PYTHON) -m venv --without-pip $(@:/bin/python=)
 
-PIP = $(PYTHON) -m pip --python $(BIN)/python install -q --disable-pip-version-check
+PIP = $(PYTHON) -m pip --python $(@D)/bin/python install -q --disable-pip-version-check
 
 $(VENV)/.runs: requirements.lock pyproject.toml | $(VENV)/bin/python
 	@$(PIP) --require-hashes -r requirements.lock
@@ -54,4 +60,12 @@ $(VENV)/.runs: requirements.lock pyproject.toml | $(VENV)/bin/python
 
 $(VENV)/.tests: requirements-dev.lock $(VENV)/.runs
 	@$(PIP) --require-hashes -r requirements-dev.lock
+	@touch $@
+
+# The peers are in no lock: what cannot be had here (python-ldap needs a compiler and OpenLDAP's headers) is missing in the tables.
+$(PEERS)/.peers: requirements.lock benchmarks/peers.txt | $(PEERS)/bin/python
+	@echo "The peers come from the package index: two minutes and half a gigabyte, once."
+	@$(PIP) --require-hashes -r requirements.lock
+	@$(PIP) --no-deps -e .
+	@while read -r peer; do $(PIP) "$$peer" 2>/dev/null || echo "$$peer cannot be had here; the bench goes on without it."; done < benchmarks/peers.txt
 	@touch $@

@@ -1,33 +1,63 @@
-"""python -m benchmarks SIZE: encode two nights of a generated company, then time our night on them, each in a process of its own."""
+"""python -m benchmarks [engine] [ldap] [graph] [google]: measure, print, and write docs/benchmarks.md.
+
+All four without a name. SIZE=100000 measures one size instead of those that the document shows, ROUNDS=1 takes one turn
+instead of three (engine, ldap). A size that the document does not show is printed only.
+"""
 
 from __future__ import annotations
 
-import json
-import resource
-import subprocess
+import os
 import sys
-import tempfile
-import time
+from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
-from benchmarks.engine_night import prepare
+from benchmarks.machine import load, machine, versions
+from benchmarks.sections import BENCHES, ENGINE_SIZES, ORDER
+from benchmarks.write_up import Section, printed, replace, written
+
+DOCUMENT = Path(__file__).parent.parent / "docs" / "benchmarks.md"
 
 
 def main() -> None:
-    """Print what was measured: seconds of wall and CPU, peak memory, and the stages."""
-    size = int(sys.argv[1]) if len(sys.argv) > 1 else 100_000
-    with tempfile.TemporaryDirectory() as name:
-        spent = prepare(Path(name), size)
-        print(f"{size} people x 3 systems: encoding one night from strings took {spent['1']:.1f} s")
-        for turn in range(3):
-            before, begun = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
-            done = subprocess.run(  # noqa: S603 - our own module
-                [sys.executable, "-m", "benchmarks.engine_night", name], capture_output=True, text=True, check=True
-            )
-            wall, after = time.perf_counter() - begun, resource.getrusage(resource.RUSAGE_CHILDREN)
-            cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-            told = json.loads(done.stdout)
-            print(f"night {turn + 1}: wall {wall:.1f} s, CPU {cpu:.1f} s, peak {after.ru_maxrss / 1024:.0f} MB, stages {told['stages']}, {sum(told['findings'].values())} findings")  # fmt: skip
+    """Measure what was named, and say how many bars were met."""
+    names = sys.argv[1:] or list(BENCHES)
+    unknown = [name for name in names if name not in BENCHES]
+    if unknown:
+        raise SystemExit(f"unknown bench {unknown[0]}; there are: {', '.join(BENCHES)}")
+    sizes, rounds = [int(text) for text in os.environ.get("SIZE", "").split()], int(os.environ.get("ROUNDS") or 3)
+    bars = [bar.verdict for name in names for section in _measured(name, sizes, rounds) for bar in section.bars]
+    print(f"\n{len(bars)} bars: " + ", ".join(f"{bars.count(word)} {word}" for word in ("met", "NOT met", "not measured")))
+
+
+def _measured(name: str, sizes: list[int], rounds: int) -> Iterator[Section]:
+    """The sections of one bench, each printed and written as soon as it is there."""
+    bench, busy = BENCHES[name], load()
+    print(f"\n{name}: about {bench.minutes} minutes in its usual size", file=sys.stderr)
+    for section in bench.measure(sizes, rounds):
+        print(printed(section), flush=True)
+        told = (
+            f"{datetime.now(UTC):%d %b %Y}, by `{_command(name)}`",
+            f"{machine()}; load {busy} when it began",
+            versions(bench.packages),
+        )
+        if _shown(name, sizes):
+            replace(DOCUMENT, ORDER, {section.title: written(section, told)})
+            print(f"written to {DOCUMENT}", file=sys.stderr)
+        yield section
+
+
+def _shown(name: str, sizes: list[int]) -> bool:
+    """Whether the document shows measurements of these sizes."""
+    return set(sizes) <= set(ENGINE_SIZES) if name == "engine" else not sizes
+
+
+def _command(name: str) -> str:
+    """What to type for the same measurement."""
+    words = [f"{key}={os.environ[key]}" for key in ("SIZE", "ROUNDS") if os.environ.get(key)]
+    return " ".join(
+        ["make bench", f"BENCHES={name}", *words] if "MAKELEVEL" in os.environ else [*words, "python -m benchmarks", name]
+    )
 
 
 main()

@@ -82,7 +82,7 @@ def _run(folder: Path, what: str) -> Row:
     told = json.loads(process.stdout.read())
     _, status, used = os.wait4(process.pid, 0)
     wall, process.returncode = time.perf_counter() - begun, os.waitstatus_to_exitcode(status)
-    return {"wall": wall, "cpu": used.ru_utime + used.ru_stime, "peak_mb": used.ru_maxrss * 1024 / 1e6, **told}
+    return {"wall": wall, "cpu": used.ru_utime + used.ru_stime, **told}
 
 
 # --- what is told ---------------------------------------------------------------------------------------------------

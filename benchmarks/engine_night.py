@@ -15,6 +15,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from benchmarks.estate_data import EVERYONE, NOW, SYSTEMS, pages
+from benchmarks.machine import peak_mb
 from reconciler import drift, plugins
 from reconciler.accounts import Accounts
 from reconciler.answers import Asked, Unread
@@ -141,7 +142,7 @@ def main() -> None:
         shas["1"] = {source: snapshot.sha256 for source, snapshot in made.items()}
         told["not_counted"] = [time.perf_counter() - begun[0] - wall, time.process_time() - begun[1] - cpu]
     result = night(archive, shas["1"], shas["0"], load_parts(folder / "ours0"), folder / "ours1")
-    print(json.dumps(result | told))
+    print(json.dumps(result | told | {"peak_mb": peak_mb()}))
 
 
 if __name__ == "__main__":

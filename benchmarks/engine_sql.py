@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.estate_data import EVERYONE, NOW, SYSTEMS
+from benchmarks.machine import peak_mb
 
 _ACCOUNT = (
     "account_id, login, upn, email, aliases, employee_id, given_name, family_name, display_name, department, job_title, "
@@ -292,7 +293,7 @@ def main() -> None:
         if first
         else night(relations(folder, "1"), before, folder / f"{kind}0", folder / f"{kind}1")
     )
-    print(json.dumps(made))
+    print(json.dumps(made | {"peak_mb": peak_mb()}))
 
 
 if __name__ == "__main__":

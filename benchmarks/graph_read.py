@@ -1,12 +1,18 @@
 """How fast Microsoft 365 is read: ours beside plain requests, the stock loop and the official SDK, on the same pages.
 
-python -m benchmarks.graph_read [USERS [GROUPS]]. MSGRAPH_PYTHON names a Python that has msgraph-sdk.
+The server runs in a process of its own. Users in one chain: the best of eight turns each. With 300 ms a page, which is what
+a user of the real service sees, once each.
+
+Like for like: the same pages of the same server, the same `$select`, over TLS. Not like for like: ours turns users into the
+columns of accounts and checks every page, asks for the tenant's own count before, and reads parallel chains within the
+documented quotas, where the loop of plain `requests` keeps the dicts of one page after the other. The slow loop reads the
+members of a sample of the groups, and the rest is worked out from it. The SDK is timed on its models alone, without network.
 """
 
 from __future__ import annotations
 
+import importlib.util
 import json
-import os
 import subprocess
 import sys
 import time
@@ -100,7 +106,7 @@ class Server:
     """The server in a process of its own."""
 
     def __init__(self, users: int, groups: int) -> None:
-        program = [sys.executable, "-m", "benchmarks.graph_read", "--serve", str(users), str(groups)]
+        program = [sys.executable, "-m", "benchmarks.graph_read", str(users), str(groups)]
         self.process = subprocess.Popen(program, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)  # noqa: S603 - our own module
         if self.process.stdin is None or self.process.stdout is None:
             raise RuntimeError("the server's process has no pipes")
@@ -194,12 +200,11 @@ def stock_everything(server: Server, groups: int) -> float:
 
 def sdk_rate(server: Server) -> float | None:
     """Users a second that the official SDK turns into its models; None when it is not installed."""
-    python = os.environ.get("MSGRAPH_PYTHON")
-    if not python:
+    if importlib.util.find_spec("msgraph") is None:
         return None
     header = {"Authorization": server.header}
     body = requests.get(f"{server.url}/v1.0/users?$select={SELECT}&$top={SDK_USERS}", headers=header, timeout=60).content
-    done = subprocess.run([python, "-c", _SDK], input=body, capture_output=True, check=True)  # noqa: S603 - the reader's own Python
+    done = subprocess.run([sys.executable, "-c", _SDK], input=body, capture_output=True, check=True)  # noqa: S603 - our own words
     return float(done.stdout)
 
 
@@ -241,19 +246,5 @@ def _row(
             "ratio": ratio and round(ratio, 2), "bar": bar, "held": None if ratio is None else ratio >= bar, "how": how}  # fmt: skip
 
 
-def table(rows: list[dict[str, Any]]) -> Iterator[str]:
-    for row in rows:
-        theirs = "not installed" if row["theirs"] is None else f"{row['theirs']:,} {row['unit']}"
-        verdict = (
-            "not measured"
-            if row["held"] is None
-            else f"{row['ratio']}x (bar {row['bar']}x) {'held' if row['held'] else 'MISSED'}"
-        )
-        yield f"{row['what']:62} {row['ours']:>10,} {row['unit']:8} {row['peer']:20} {theirs:>20}   {verdict}   ({row['how']})"
-
-
 if __name__ == "__main__":
-    if sys.argv[1:2] == ["--serve"]:
-        serve(int(sys.argv[2]), int(sys.argv[3]))
-    else:
-        print("\n".join(table(measure(*map(int, sys.argv[1:])))))
+    serve(int(sys.argv[1]), int(sys.argv[2]))

@@ -5,8 +5,8 @@ from __future__ import annotations
 import codecs
 import csv
 import re
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from reconciler.connector import Incomplete
@@ -16,25 +16,31 @@ LONGEST_CELL = 10_000  # characters; more is a quote that was never closed
 _MARKS = ((codecs.BOM_UTF8, "utf-8"), (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"))
 _LINE_END = re.compile("\r\n|\n|\r")  # not str.splitlines: it also breaks at U+0085, U+2028, form feeds …
 # Controls that no text holds; those from U+0080 on are what a wrongly declared cp1252 turns into.
-_UNREADABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
+UNREADABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
 
 
 @dataclass(frozen=True)
 class Line:
-    """One physical line with something on it; `broken` says why its cells cannot be told apart."""
+    """One physical line with something on it; `broken` says why its cells cannot be told apart.
+
+    `odd` are the cells of a workbook that are no text: their place, and what they are.
+    """
 
     number: int
     cells: Sequence[str]
     broken: str = ""
+    odd: Mapping[int, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class Lines:
-    """The header, the rows, and whether the last line ends as lines do."""
+    """The header, the rows, whether the last line ends as lines do, and what a line is called."""
 
     header: Sequence[str]
     rows: Sequence[Line]
     ended: bool
+    unit: str = "line"
+    first: int = 1  # where the header stands
 
 
 def text_of(path: Path, body: bytes, encoding: str) -> str:
@@ -53,7 +59,7 @@ def text_of(path: Path, body: bytes, encoding: str) -> str:
         raise Incomplete(
             f"{path}: line {line}, character {at}: byte 0x{body[problem.start]:02x} is not {encoding}; is the file {other}, or cut off?"
         ) from None
-    found = _UNREADABLE.search(text)
+    found = UNREADABLE.search(text)
     if found:
         line, at = _place(text[: found.start()])
         raise Incomplete(
@@ -85,7 +91,7 @@ def lines_of(path: Path, text: str, delimiter: str) -> Lines:
         raise Incomplete(
             f"{path}: line {rows[-1].number}: the last line has {len(rows[-1].cells)} of {len(header.cells)} columns: the file was cut off"
         )
-    return Lines(header.cells, rows, ended)
+    return Lines(header.cells, rows, ended, first=header.number)
 
 
 def _lines(text: str, delimiter: str) -> Iterator[Line]:

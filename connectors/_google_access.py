@@ -27,13 +27,18 @@ _AGAIN = frozenset(
 )
 
 
-class Writer(BaseModel):
-    """The identity that changes things; only `apply` reads it."""
+class WriterLogin(BaseModel):
+    """The administrator that changes things; only `apply` reads it.
+
+    Without credentials of its own it is the reader's service account that speaks for another administrator. `roles` lets
+    it give and take administrator roles.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
 
     subject: str | None = None
     credentials: SecretRef | None = None
+    roles: bool = False
 
 
 class Settings(ConnectorSettings):
@@ -49,7 +54,7 @@ class Settings(ConnectorSettings):
     deleted_users: bool = True
     queries_per_minute: int = Field(default=2400, gt=0)
     licence_queries_per_minute: int = Field(default=60, gt=0)
-    writer: Writer | None = None
+    writer: WriterLogin | None = None
     extra: dict[str, str] = Field(default_factory=dict)
 
 
@@ -93,6 +98,10 @@ class Access:
 
     def licences(self, scopes: Sequence[str]) -> Api:
         return self._open(self.licensing_url, scopes, self._licences)
+
+    def account_names(self) -> tuple[str, ...]:
+        """The service account by its address."""
+        return (self._account.service_account_email,)
 
     @property
     def licensing_url(self) -> str:

@@ -6,8 +6,8 @@ import re
 import secrets
 from collections.abc import Mapping
 from typing import Any
-from urllib.parse import quote
 
+from connectors._writing import path
 from reconciler.writer import Changed
 
 # Columns of accounts, and the properties they are read from. Addresses are not among them: people sign in with them.
@@ -16,13 +16,6 @@ PROPERTIES = {
     "job_title": "jobTitle", "company": "companyName", "location": "officeLocation", "employee_id": "employeeId",
 }  # fmt: skip
 _NOT_IN_NICKNAMES = re.compile(r'[^\x21-\x7e]|[@()\\\[\]";:<>,]')
-
-
-def path(*parts: str | None) -> str:
-    """A path of which no part is missing: with an empty id, an address would mean the thing above it. Raises Changed."""
-    if not all(parts):
-        raise Changed(None, f"an id is missing in {'/'.join(part or '…' for part in parts)}; nothing was sent")
-    return "/".join(quote(part or "", safe="$") for part in parts)
 
 
 def reference(*parts: str | None) -> str:

@@ -14,9 +14,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from connectors._graph_listing import Listings, Row
-from connectors._graph_names import PROPERTIES, literal, new_user, path, reference
+from connectors._graph_names import PROPERTIES, literal, new_user, reference
 from connectors._http import Api, Lost, NotThere, Refused, SaidNo
-from connectors._writing import Careful, Declined, Seen
+from connectors._writing import Careful, Declined, Seen, path
 from reconciler.writer import Change, Changed, Context, SourceError, Unknown
 
 log = logging.getLogger(__name__)

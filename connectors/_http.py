@@ -249,11 +249,12 @@ def retry_after(text: str | None) -> float | None:
 def reason_of(answer: requests.Response) -> str:
     """What a refusal says of itself: a vendor's code and message, or the beginning of its text."""
     try:
-        error = answer.json()["error"]
-    except (ValueError, KeyError, TypeError):
+        told = answer.json()
+        error = told["error"] if "error" in told else f"{told.get('scimType', '')} {told['detail']}".strip()
+    except (ValueError, KeyError, TypeError, AttributeError):
         return answer.text[:120]
     if isinstance(error, str):
-        return f"{error}: {answer.json().get('error_description', '')}"[:300]
+        return f"{error}: {told.get('error_description', '')}".removesuffix(": ")[:300]
     details = error.get("errors") or [{}]
     return f"{details[0].get('reason') or error.get('code') or ''}: {error.get('message', '')}"[:300]
 

@@ -8,7 +8,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import Any
 from zoneinfo import available_timezones
 
@@ -45,12 +45,13 @@ class Reading:
     people: list[tuple[Row, dict[str, Any]]] = field(default_factory=list)
     defects: list[Defect] = field(default_factory=list)
     collapsed: int = 0
+    unit: str = "line"  # what a row's place is called
 
     def __post_init__(self) -> None:
         words = self.settings.statuses or {status: [status] for status in STATUSES}
         self._statuses = {word.casefold(): status for status, listed in words.items() for word in listed}
         self._types, self._types_closed = self.settings.words_of_types()
-        self._zones = available_timezones()
+        self._zones = _zones()
         self._ids = re.compile(self.settings.id_pattern, re.ASCII) if self.settings.id_pattern else None
         self._bad: Counter[str] = Counter()
 
@@ -71,14 +72,14 @@ class Reading:
         where = "rows cannot be read" if column == ROW else f"column {example.column!r} is wrong"
         small = " (a share of rows: in a small file one row may be more)" if count < 3 else ""
         return (
-            f"{where} in {count} of {total} rows, more than {self.settings.max_quarantined_percent:g} %{small}: e.g. line {example.line}: "
+            f"{where} in {count} of {total} rows, more than {self.settings.max_quarantined_percent:g} %{small}: e.g. {self.unit} {example.line}: "
             f"found {example.found!r}, allowed: {example.allowed}. Has the export changed? Mend the rows, or raise "
             f"connectors.{self.source}.max_quarantined_percent in config.toml to quarantine them"
         )
 
     def _take(self, row: Row) -> None:
         if not any(row.cells.get(name, "").strip() for name in _WHO):
-            return self.reject(row, "no id, name or e-mail", "whose row it is", f"line {row.line} is nobody's row")
+            return self.reject(row, "no id, name or e-mail", "whose row it is", f"{self.unit} {row.line} is nobody's row")
         try:
             self.people.append((row, self._person(row)))
         except _Bad as bad:
@@ -201,6 +202,11 @@ class _Bad(Exception):
     found: str
     allowed: str
     problem: str
+
+
+@cache
+def _zones() -> frozenset[str]:
+    return frozenset(available_timezones())  # reads hundreds of files
 
 
 @lru_cache(maxsize=100_000)

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 from difflib import get_close_matches
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, model_validator
 
@@ -113,7 +113,8 @@ class RosterSettings(ConnectorSettings):
     id_pattern: Annotated[str, AfterValidator(_pattern)] | None = Field(
         None, description="What every employee id must fit, as a whole."
     )
-    covers: str = "full-history"
+    covers: Literal["full-history", "current-only"] = "full-history"
+    extra: list[str] = Field(default_factory=list, description="Further columns to keep.")
     min_people: int = Field(1, ge=0, strict=True, description="With fewer people the file is not believed.")
     max_drop_percent: Percent | None = Field(None, description="Of active people, against the last accepted night.")
     max_drop_7d_percent: Percent | None = Field(None, description="Of active people, over seven days.")

@@ -7,12 +7,20 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import quote
 
 from reconciler.writer import Change, Changed, Refused, SourceError
 
 MOMENT = 2.0  # seconds for which a look is good enough to write on
 LOOKS = 3
 _WITHOUT_BEFORE = ("sessions",)  # there is nothing that `before` could be compared with
+
+
+def path(*parts: str | None) -> str:
+    """A path of which no part is missing: with an empty id, an address would mean the thing above it. Raises Changed."""
+    if not all(parts):
+        raise Changed(None, f"an id is missing in {'/'.join(part or '…' for part in parts)}; nothing was sent")
+    return "/".join(quote(part or "", safe="$") for part in parts)
 
 
 def nothing() -> None:
@@ -53,6 +61,7 @@ class Careful(ABC):
         """
 
     def state(self, change: Change) -> Any:
+        self._last = None
         seen = self.look(change)
         self._last = (change, seen, time.monotonic())
         return seen.found

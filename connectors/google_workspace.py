@@ -10,13 +10,15 @@ from typing import Any
 from connectors._google_access import AT_ONCE, SCOPE, Access, Settings
 from connectors._google_accounts import account, by_mail, tombstone
 from connectors._google_areas import OPTIONAL, Areas
+from connectors._google_by_hand import cannot, instruct
 from connectors._google_held import Held, Json, Membership, add_groups
 from connectors._google_listing import Listed, Twice, having, ids, listed, there, wording
+from connectors._google_writer import ORDER, WRITES, GoogleWriter
 from connectors._http import NotThere
-from reconciler.connector import Answer, AsOf, Context, Ended, Identity, Incomplete, Need, Page, page, together
+from reconciler.connector import AccessRefused, Answer, AsOf, Context, Ended, Identity, Incomplete, Need, Page, page, together
 from reconciler.tables import ACCOUNTS, ENTITLEMENTS
 
-__all__ = ["NEEDS", "Settings", "read"]
+__all__ = ["NEEDS", "ORDER", "WRITES", "Settings", "cannot", "instruct", "read", "writer"]
 
 
 NEEDS = (
@@ -42,6 +44,18 @@ def read(settings: Settings, context: Context) -> Iterator[Answer]:
     areas = Areas(settings, reading.access, reading.words, reading.customer_id)
     yield from together([areas.licences, lambda: reading.directory_pass(areas)], 2)  # licences come at a pace of their own
     yield from reading.answers(areas)
+
+
+def writer(settings: Settings, context: Context) -> GoogleWriter:
+    """Opens the customer as `writer = {…}`. Raises AccessRefused or Incomplete when it gets no token."""
+    own = settings.writer
+    if own is None or not (own.subject or own.credentials):
+        raise AccessRefused(f"{context.source}: nothing is written without writer = {{ subject = … }}, or credentials of its own")
+    login = settings.model_copy(update={"subject": own.subject, "credentials": own.credentials or settings.credentials})
+    access = Access(login, time.monotonic() + context.deadline_seconds, context.wait)
+    made = GoogleWriter(access, settings.customer, context, own.roles)
+    made.api("directory.user").authorise(False)
+    return made
 
 
 class _Reading:

@@ -20,6 +20,7 @@ import pyarrow.compute as pc
 
 from reconciler import tables
 from reconciler.clock import starts_of_days
+from reconciler.collisions import collisions
 from reconciler.snapshots import Snapshot
 
 Ints = npt.NDArray[np.int64]
@@ -232,4 +233,4 @@ def normal(texts: pa.ChunkedArray) -> pa.ChunkedArray:
 def roster(snapshots: Sequence[Snapshot], now: datetime, zone: str) -> Roster:
     """The people of complete rosters as they stand at `now`; `zone` is used where a person's own is unknown."""
     defects: Iterable[Mapping[str, object]] = (d for s in snapshots for d in s.manifest.get("defects", ()))
-    return Roster(tuple(snapshots), now, zone, tuple(defects))
+    return Roster(tuple(snapshots), now, zone, (*defects, *collisions(snapshots)))

@@ -14,6 +14,7 @@ from pydantic import ValidationError
 from reconciler import plugins
 from reconciler.connector import ConnectorSettings, Context, Need, Secret, SourceError
 from reconciler.tables import AREAS
+from reconciler.writer import KINDS, ORDER, AccessRefused, Change, Facts
 
 CONNECTORS = list(plugins.names("connectors"))
 ROOT = Path(__file__).parent.parent
@@ -83,6 +84,8 @@ def _completed(name: str, told: Mapping[str, Any]) -> dict[str, Any]:
             "login_url": "http://127.0.0.1:1",
             "graph_url": "http://127.0.0.1:1/v1.0",
         },
+        "hr_api": {"preset": "workday", "url": "http://127.0.0.1:1/report", "username": "reader"},
+        "hr_sql": {"query": "SELECT 1"},
         "google_workspace": {"api_url": "http://127.0.0.1:1"},
         "active_directory": {"username": "reader@example.com", "password": "file:secret"},
     }
@@ -93,6 +96,27 @@ def _now() -> Any:
     from datetime import UTC, datetime
 
     return datetime(2026, 11, 22, 2, 5, tzinfo=UTC)
+
+
+def test_whoever_writes_speaks_the_words_that_plans_are_made_of(name: str) -> None:
+    """Kinds of change and their order are the tool's own; what a system cannot take, and how a person does it, is said offline."""
+    module = plugins.load("connectors", name)
+    kinds = getattr(module, "WRITES", frozenset())
+    assert kinds <= KINDS.keys()
+    assert not kinds or (callable(module.writer) and set(getattr(module, "ORDER", ORDER)) >= kinds)
+    for kind in KINDS if kinds else ():
+        change = Change(kind, "id", "target", None, {"email": "jo@example.com"} if kind == "create" else "after")
+        facts = Facts({"kind": "person", "login": "jo", "state_reason": None}, {"kind": "group", "name": "G", "writable": True})
+        assert module.instruct(change, facts)
+        assert module.cannot(change, facts) is None or isinstance(module.cannot(change, facts), str)
+
+
+def test_a_writer_without_credentials_of_its_own_is_refused(name: str, tmp_path: Path) -> None:
+    module, told = plugins.load("connectors", name), _completed(name, example(name, tmp_path))
+    if hasattr(module, "writer"):
+        settings = module.Settings.model_validate(told, context={"base": str(tmp_path)})
+        with pytest.raises(AccessRefused, match="nothing is written without writer ="):
+            module.writer(settings, Context("source", _now()))
 
 
 def test_importing_it_opens_no_connection(name: str) -> None:

@@ -71,7 +71,7 @@ REFUSED = [
         "'Start Date' is wrong in 100 of 100",
     ),
     ("a new status in many rows", file(*(r.replace("Active", "LOA-PAT") for r in ROWS[:5]), *ROWS[5:]), "LOA-PAT"),
-    ("a workbook", b"PK", "workbooks are not read yet"),
+    ("a workbook", b"PK", "is no whole workbook"),
 ]
 
 

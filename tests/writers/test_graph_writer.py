@@ -11,8 +11,9 @@ from typing import Any
 
 import pytest
 
-from connectors._graph_names import literal, path, reference
+from connectors._graph_names import literal, reference
 from connectors._graph_writer import GraphWriter
+from connectors._writing import path
 from connectors.microsoft365 import WRITES, Settings, cannot, instruct, writer
 from reconciler.connector import Context
 from reconciler.sandbox.faults import Fault, Faults

@@ -1,0 +1,161 @@
+"""Each bench as sections of the write-up: its figures worded, its bars held against them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from benchmarks import engine, google_read, graph_read, ldap_read
+from benchmarks.write_up import Bar, Section
+
+Row = Mapping[str, Any]
+ENGINE_SIZES = (10_000, 100_000, 1_000_000)
+READERS = ("Active Directory and other LDAP", "Microsoft 365", "Google Workspace")
+
+
+def engine_title(size: int) -> str:
+    return f"The night, {size:,} people"
+
+
+LINEAR = "The night, as the company grows"
+
+
+def of_engine(sizes: Sequence[int], rounds: int) -> Iterator[Section]:
+    """A section for each size as soon as it is measured, and one that compares them."""
+    every: list[Row] = []
+    for size in sizes or ENGINE_SIZES:
+        rows = engine.measure(size, rounds)
+        every += rows
+        yield _night(size, rows)
+    if set(ENGINE_SIZES) <= set(sizes or ENGINE_SIZES):
+        yield _growth(every)
+
+
+def _night(size: int, rows: Sequence[Row]) -> Section:
+    head = ("contestant", "wall s", "of rounds", "CPU s", "peak MB", "seconds by stage")
+    figures = [
+        (row["what"], row["not_installed"], "", "", "", "")
+        if "not_installed" in row
+        else (
+            row["what"], f"{row['wall_s']:.2f}", f"{row['wall_range']} ({row['rounds']})", f"{row['cpu_s']:.2f}", f"{row['peak_mb']}",
+            ", ".join(f"{stage} {seconds:.2f}" for stage, seconds in row["stages"].items()),
+        )
+        for row in rows
+        if "what" in row
+    ]  # fmt: skip
+    bars = [Bar(row["bar"], row["measured"], row["met"]) for row in rows if "bar" in row]
+    company = next(row["company"] for row in rows if "company" in row)
+    return Section(engine_title(size), f"The company: {company}.\n\n{_explained(engine)}", head, figures, bars)
+
+
+def _growth(rows: Sequence[Row]) -> Section:
+    """Ours at every size, what each further hundred thousand people cost, and the bar."""
+    ours = sorted((row["people"], row["wall_s"], row["cpu_s"]) for row in rows if row.get("what") == engine.OURS)
+    figures, before = [], (0, 0.0, 0.0)
+    for people, wall, cpu in ours:
+        further = (cpu - before[2]) / (people - before[0]) * 100_000
+        figures.append((f"{people:,}", f"{wall:.2f}", f"{cpu:.2f}", f"{further:.2f}" if before[0] else "-"))
+        before = (people, wall, cpu)
+    bars = [Bar(row["bar"], row["measured"], row["met"]) for row in engine.linear(list(rows))]
+    about = f"{engine.OURS[0].upper()}{engine.OURS[1:]}. The start of Python and of its libraries is in every figure."
+    return Section(LINEAR, about, ("people", "wall s", "CPU s", "CPU s for each further 100,000 people"), figures, bars)
+
+
+def of_ldap(sizes: Sequence[int], rounds: int) -> Iterator[Section]:
+    """Every client on both servers."""
+    rows = ldap_read.measure(*sizes[:1] or (20_000,), rounds)
+    head = (
+        "server",
+        "client",
+        "entries",
+        "values",
+        "wall s",
+        "CPU s",
+        "entries a second",
+        "wall to ldapsearch",
+        "CPU to ldapsearch",
+    )
+    figures = [
+        (row["server"], row["client"], row["missing"], *[""] * 6)
+        if "missing" in row
+        else (
+            row["server"], row["client"], str(row["entries"]), str(row["values"]), f"{row['wall']:.2f}", f"{row['cpu']:.2f}",
+            f"{row['per_second']:.0f}", _ratio(row.get("wall_ratio")), _ratio(row.get("cpu_ratio")),
+        )
+        for row in rows
+    ]  # fmt: skip
+    yield Section(READERS[0], _explained(ldap_read), head, figures, list(_ldap_bars(rows)))
+
+
+def _ldap_bars(rows: Sequence[Row]) -> Iterator[Bar]:
+    for server in dict.fromkeys(row["server"] for row in rows):
+        here = {row["client"]: row for row in rows if row["server"] == server and "missing" not in row}
+        for peer, figure, most, promise in (
+            ("ldapsearch", "wall", 2.0, "wall at most 2 times ldapsearch's"),
+            ("python-ldap", "cpu", 1.0, "less CPU than python-ldap"),
+        ):
+            if "ours" not in here or peer not in here:
+                yield Bar(f"{server}: {promise}", f"{peer} is not installed" if here else "no server", None)
+                continue
+            ratio = here["ours"][figure] / here[peer][figure]
+            yield Bar(f"{server}: {promise}", f"{ratio:.2f} times", ratio <= most)
+
+
+def of_graph(sizes: Sequence[int], rounds: int) -> Iterator[Section]:
+    """Ours beside plain requests, the SDK and the sequential loop."""
+    rows = graph_read.measure(*sizes[:1])
+    head = ("what", "ours", "peer", "peer's", "ours to peer's", "how")
+    figures = [
+        (row["what"], f"{row['ours']:g} {row['unit']}", row["peer"], _theirs(row), _ratio(row["ratio"]), row["how"])
+        for row in rows
+    ]
+    bars = [
+        Bar(f"{row['what']}: at least {row['bar']:g} times {row['peer']}", _ratio(row["ratio"]) or "not installed", row["held"])
+        for row in rows
+    ]
+    yield Section(READERS[1], _explained(graph_read), head, figures, bars)
+
+
+def _theirs(row: Row) -> str:
+    return "not installed" if row["theirs"] is None else f"{row['theirs']:g} {row['unit']}"
+
+
+def of_google(sizes: Sequence[int], rounds: int) -> Iterator[Section]:
+    """Ours beside the stock loop, near and far."""
+    rows = google_read.measure(*sizes[:1])
+    figures = [(row["what"], row["whose"], f"{row['wall']:.2f}", f"{row['cpu']:.2f}", str(row["per_second"])) for row in rows]
+    bars = [
+        Bar(f"{ours['what']}: at least {least:g} times as fast as the stock loop", f"{stock['wall'] / ours['wall']:.2f} times", stock["wall"] / ours["wall"] >= least)
+        for least, ours, stock in zip((1.0, 5.0), rows[::2], rows[1::2], strict=True)
+    ]  # fmt: skip
+    yield Section(
+        READERS[2], _explained(google_read), ("what", "whose code", "wall s", "CPU s", "objects a second"), figures, bars
+    )
+
+
+def _ratio(ratio: float | None) -> str:
+    return "" if ratio is None else f"{ratio:.2f} times"
+
+
+def _explained(module: Any) -> str:
+    """What a bench says of itself, below its first sentence."""
+    return str(module.__doc__).partition("\n")[2].strip()
+
+
+@dataclass(frozen=True)
+class Bench:
+    """One bench: how it is measured, the sizes that the document shows, and whose versions matter."""
+
+    measure: Callable[[Sequence[int], int], Iterator[Section]]
+    minutes: str
+    packages: tuple[str, ...]
+
+
+BENCHES: Mapping[str, Bench] = {
+    "engine": Bench(of_engine, "20", ("numpy", "pandas", "pyarrow", "duckdb")),
+    "ldap": Bench(of_ldap, "4", ("ldap3", "python-ldap")),
+    "graph": Bench(of_graph, "3", ("requests", "msal", "msgraph-sdk")),
+    "google": Bench(of_google, "3", ("requests", "google-api-python-client", "httplib2")),
+}
+ORDER = (*map(engine_title, ENGINE_SIZES), LINEAR, *READERS)

@@ -1,0 +1,85 @@
+"""A roster as a table, whatever it came from: which of its columns is which, and what is answered about its people."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from difflib import get_close_matches
+
+from connectors._roster import DATES, TEXTS, Reading, Row, columns_of
+from connectors._roster_settings import COLUMNS, RosterSettings
+from reconciler.connector import Answer, Ended, Identity, Incomplete, Page
+
+
+def places(settings: RosterSettings, header: Sequence[str], source: str, where: str) -> dict[str, int]:
+    """Table column -> place in the row. Raises Incomplete, beginning with `where`, on headers that are doubled or missing."""
+    names = [cell.strip() for cell in header]
+    doubled = sorted({name for name in names if names.count(name) > 1 and name})
+    if doubled:
+        raise Incomplete(f"{where}: the header {doubled[0]!r} stands there twice; which one is meant?")
+    found = {column: _named(names, column, name, where) for column, name in settings.columns.items()}
+    for column in COLUMNS if settings.known else ():
+        at = settings.known.place(column, names) if settings.known and column not in found else None
+        if at is not None:
+            found[column] = at
+    _own_names(names, found, where)
+    missing = [column for column in ("employee_id", "status") if column not in found]
+    if missing:
+        raise Incomplete(
+            f'{where}: no header for {missing[0]}; name it in [connectors.{source}]: columns = {{ {missing[0]} = "…" }}. '
+            f"There are: {', '.join(names)}"
+        )
+    return found | {f"extra.{name}": _named(names, "extra", name, where) for name in settings.extra}
+
+
+def _named(names: Sequence[str], column: str, name: str, where: str) -> int:
+    if name in names:
+        return names.index(name)
+    near = get_close_matches(name, names, 1)
+    hint = f"; did you mean {near[0]!r}?" if near else ""
+    raise Incomplete(f"{where}: no header {name!r} for {column}{hint} There are: {', '.join(names)}")
+
+
+def _own_names(names: Sequence[str], places: dict[str, int], where: str) -> None:
+    """Headers that need no mapping: the table's own names, in any case, blanks and dashes as underscores."""
+    found: dict[str, int] = {}
+    for at, name in enumerate(names):
+        own = re.sub(r"[\s_-]+", "_", name.casefold())
+        if own not in ("person_id", "status", *TEXTS, *DATES) or own in places or at in places.values():
+            continue
+        if own in found:
+            raise Incomplete(f"{where}: {names[found[own]]!r} and {name!r} both mean {own}; name one in columns")
+        found[own] = at
+    places |= found
+
+
+def reading(settings: RosterSettings, source: str, header: Sequence[str], headers: Mapping[str, int], unit: str) -> Reading:
+    """A reading that speaks of columns in HR's words."""
+    return Reading(source, settings, {column: header[at].strip() for column, at in headers.items()}, unit=unit)
+
+
+def answers(settings: RosterSettings, read: Reading, total: int, where: str, pages: int = 1, declared: int | None = None) -> Iterator[Answer]:  # fmt: skip
+    """The people of a roster that was read, every one of its `total` rows accounted for; `declared` is the source's own count."""
+    people = [person | {"extra": _extra(settings, row)} for row, person in read.people]
+    yield Identity(_company(people))
+    yield Page("people", dict(columns_of(people)), "rows", len(people) + read.collapsed)
+    yield from read.defects
+    found = len({person["person_id"] for person in people})
+    if found < settings.min_people:
+        raise Incomplete(
+            f"{where}: {found} people, fewer than min_people = {settings.min_people}; is the export whole? If so, lower min_people"
+        )
+    yield Ended("rows", pages, len(people) + read.collapsed + len(read.defects), total if declared is None else declared)
+
+
+def _extra(settings: RosterSettings, row: Row) -> str | None:
+    kept = {name: row.cells[f"extra.{name}"] for name in settings.extra if f"extra.{name}" in row.cells}
+    return json.dumps(kept, ensure_ascii=False) if kept else None
+
+
+def _company(people: Sequence[Mapping[str, object]]) -> str:
+    """Whose roster it is: the company most rows name, or nobody's in particular."""
+    names = Counter(str(person["company"]) for person in people if person["company"])
+    return max(sorted(names), key=lambda name: names[name]) if names else "a roster"
