@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from benchmarks import engine, google_read, graph_read, ldap_read
+from benchmarks import engine, google_read, graph_read, ldap_read, plans
 from benchmarks.write_up import Bar, Section
 
 Row = Mapping[str, Any]
@@ -18,6 +18,7 @@ def engine_title(size: int) -> str:
     return f"The night, {size:,} people"
 
 
+APPLY = "Applying a plan"
 LINEAR = "The night, as the company grows"
 
 
@@ -134,6 +135,17 @@ def of_google(sizes: Sequence[int], rounds: int) -> Iterator[Section]:
     )
 
 
+def of_plans(sizes: Sequence[int], rounds: int) -> Iterator[Section]:
+    """An apply beside its floor."""
+    rows = [row for _ in range(rounds) for row in plans.measure(*sizes[:1])]
+    best = min(rows, key=lambda row: float(row["ratio"]))
+    figures = [(f"floor of {source}", f"{seconds:.1f}", "") for source, seconds in best["floors"].items()]
+    figures += [(f"apply of {row['actions']:,} changes", f"{row['wall']:.1f}", f"{row['ratio']:.2f} times") for row in rows]
+    promise = f"at most {plans.MOST:g} times the floor of the system with the most changes"
+    bars = [Bar(promise, f"{best['ratio']:.2f} times", best["met"])]
+    yield Section(APPLY, _explained(plans), ("what", "wall s", "to the highest floor"), figures, bars)
+
+
 def _ratio(ratio: float | None) -> str:
     return "" if ratio is None else f"{ratio:.2f} times"
 
@@ -157,5 +169,6 @@ BENCHES: Mapping[str, Bench] = {
     "ldap": Bench(of_ldap, "4", ("ldap3", "python-ldap")),
     "graph": Bench(of_graph, "3", ("requests", "msal", "msgraph-sdk")),
     "google": Bench(of_google, "3", ("requests", "google-api-python-client", "httplib2")),
+    "plans": Bench(of_plans, "2", ()),
 }
-ORDER = (*map(engine_title, ENGINE_SIZES), LINEAR, *READERS)
+ORDER = (*map(engine_title, ENGINE_SIZES), LINEAR, *READERS, APPLY)

@@ -55,6 +55,7 @@ app.command("show", **taught("show plan.json", "show plan.json --format json"))(
 app.command(**taught('approve plan.json --reason "checked with their managers"'))(verbs_plans.approve)
 app.command(**taught("apply plan.json", "apply plan.json --yes --format json"))(verbs_apply.apply)
 app.command(**taught("undo p-1f2e3d4c5b6a --out undo.json"))(verbs_apply.undo)
+app.command(**taught("evidence p-1f2e3d4c5b6a", "evidence p-1f2e3d4c5b6a --format csv"))(verbs_apply.evidence)
 app.add_typer(db, name="db")
 db.command("verify", **taught("db verify", "db verify --head 5b1f…"))(verbs_apply.db_verify)
 app.command(**taught("schedule", "-q schedule"))(verbs_night.schedule)

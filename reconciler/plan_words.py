@@ -153,6 +153,27 @@ def applied_in_words(plan: Plan, results: Mapping[int, Result], counts: Mapping[
     return "\n".join(lines)
 
 
+def evidence_in_words(told: Mapping[str, Any]) -> str:
+    """A plan's evidence as a page of text."""
+    lines = [f"Plan {told['plan']}{' undoes ' + told['undoes'] if told['undoes'] else ''}, sha256 {told['sha256']}"]
+    lines.append(f"  made      {told['made']['at']} by {told['made']['by']}, from run {told['run']}")
+    lines += [f"  approved  {each['at']} by {each['by']}: {each['reason']}" for each in told["approved"]]
+    lines += [f"  applied   {each['at']} by {each['by']}" for each in told["applied"]]
+    for each in told["actions"]:
+        person = f"{each['person']['name'] or ''} ({each['person']['id']})".strip() if each["person"] else "nobody"
+        words = change_in_words(each["change"], each["target"], each["before"], each["after"])[1]
+        lines += [
+            "",
+            f"{each['n']:>4}  {person}, {each['account']['login'] or each['account']['id']} on {each['source']}: {words}",
+        ]
+        lines.append(f"      why: {each['because']}, first seen {each['first_seen'] or 'before what is stored'}")
+        if each["hours_late"] is not None:
+            lines.append(f"      access should have ended {each['access_should_end']}; {each['hours_late']:g} hours late")
+        result = f"{each['outcome']} at {each['at']}, read back {_value(each['read_back'])}" if each["outcome"] else "not applied"
+        lines.append(f"      then: {result}")
+    return "\n".join([*lines, "", f"journal of {told['journal']['entries']} entries, whole; head {told['journal']['head']}"])
+
+
 def _many(number: int, noun: str) -> str:
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
 

@@ -15,10 +15,26 @@ from reconciler.command_line import formats
 from reconciler.errors import Interrupted, Stale, UsageError
 from reconciler.model import SCHEMA_VERSION
 from reconciler.printing import asked, print_text, say
-from reconciler.rows import show_one
+from reconciler.rows import show, show_one
 from reconciler.verbs_plans import Out, PlanFile, tell_plan
 from reconciler.verbs_stored import opened_store
 
+_AUDITED = (
+    "n",
+    "person",
+    "source",
+    "account",
+    "change",
+    "target",
+    "before",
+    "after",
+    "because",
+    "access_should_end",
+    "hours_late",
+    "outcome",
+    "at",
+    "read_back",
+)
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
@@ -94,6 +110,22 @@ def undo(plan: Annotated[str, typer.Argument(metavar="PLAN_ID", help="A plan's i
     with opened_store() as (config, store):
         made = undone(config, store, plan, identity(), asked.now, out)
     tell_plan(made, form, out)
+
+
+def evidence(plan: Annotated[str, typer.Argument(metavar="PLAN_ID", help="A plan's id, or its beginning.")]) -> None:
+    """For an auditor: who made, approved and applied a plan, how late each access ended, and what was read back."""
+    from reconciler.evidence import evidence as found
+    from reconciler.plan_words import evidence_in_words
+
+    form = formats("table", "json", "jsonl", "csv")
+    with opened_store() as (config, store):
+        told = found(config, store, plan)
+    if form == "table":
+        print_text(evidence_in_words(told))
+    elif form == "csv":
+        show(form, told["actions"], _AUDITED)
+    else:
+        show_one(form, told)
 
 
 def db_verify(head: Annotated[str | None, typer.Option(metavar="HASH", help="A head printed earlier: proves that no tail is missing.")] = None) -> None:  # fmt: skip

@@ -159,6 +159,7 @@ credentials = "file:secrets/google.json"
 subject = "{subject}"
 api_url = "{google}"
 licence_queries_per_minute = 60000    # the embedded licence manager has no quota
+writer = {{ subject = "{subject}" }}
 {trust}
 [exempt]
 accounts = ["svc-*", "breakglass*", "reader"]

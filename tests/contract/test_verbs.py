@@ -19,7 +19,7 @@ import pytest
 from tests.contract.conftest import Estate
 
 VERBS = ["demo", "init", "check", "run", "findings", "explain", "diff", "report", "adopt", "hold", "unhold", "holds", "plan", "show",
-         "approve", "apply", "undo", "db", "schedule", "policies", "schema", "version"]  # fmt: skip
+         "approve", "apply", "undo", "evidence", "db", "schedule", "policies", "schema", "version"]  # fmt: skip
 
 
 # --- shapes ---------------------------------------------------------------------------------------------------------

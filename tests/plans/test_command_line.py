@@ -242,6 +242,19 @@ def test_verify_proves_the_journal_and_a_head_its_tail(adopted: Company) -> None
     assert adopted.at("db", "verify", "--head", "abc").returncode == 2
 
 
+def test_evidence_tells_how_late_who_approved_and_what_was_read_back(adopted: Company) -> None:
+    plan = approved(adopted, "--policy", "leaver-account-enabled")
+    head = applied(adopted, 0)["head"]
+    told = json.loads(adopted.at("evidence", plan["plan"], "--format", "json").stdout)
+    assert ([a["reason"] for a in told["approved"]], told["journal"]["head"]) == (["ok"], head)
+    (action,) = told["actions"]
+    assert (action["outcome"], action["read_back"], action["access_should_end"]) == ("done", False, "2026-11-09T00:00:00Z")
+    assert action["hours_late"] == 316.1
+    assert "316.1 hours late" in adopted.at("evidence", plan["plan"]).stdout
+    assert adopted.at("evidence", plan["plan"], "--format", "csv").stdout.splitlines()[1].count("done") == 1
+    assert adopted.at("evidence", "p-none").returncode == 2
+
+
 def test_nothing_a_directory_says_runs_in_the_terminal(adopted: Company) -> None:
     adopted.accounts["ghost"]["login"] = "gh\x1b]0;ost"
     adopted.night()
