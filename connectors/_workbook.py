@@ -124,7 +124,7 @@ def _widened(line: Line, width: int) -> Line:
 
 def unfit(line: Line, headers: Mapping[str, int]) -> tuple[str, str, str] | None:
     """(column, what was found, what is due) of the first cell that is of another kind than its column, or None."""
-    for column, at in headers.items() if line.odd else ():
+    for column, at in headers.items():
         kind = line.odd.get(at)
         due = "date" if column in DATES else "id" if column in _IDS else "extra" if column.startswith("extra.") else "text"
         if kind is not None and kind not in _GOOD[due]:
