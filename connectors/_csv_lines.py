@@ -80,7 +80,7 @@ def lines_of(path: Path, text: str, delimiter: str) -> Lines:
     """Header and rows; raises Incomplete when there is no header, or the file was cut within its last line."""
     found = list(_lines(text, delimiter))
     if not found:
-        raise Incomplete(f"{path}: is empty")
+        raise Incomplete(f"{path}: is empty; has the export failed?")
     header, *rows = found
     if header.broken:
         raise Incomplete(f"{path}: line {header.number}: the header cannot be read: {header.broken}")
