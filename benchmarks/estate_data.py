@@ -240,7 +240,9 @@ def _dates(days: Ints) -> pa.Array:
 
 
 def pages(rows: pa.RecordBatch, size: int = 1000) -> Iterator[dict[str, list[Any]]]:
-    """Rows in pages of fresh values, as connectors hand them over; a group's id and the way of holding are said once per run."""
+    """Rows in pages of fresh values, as connectors hand them over: instants as microseconds, a group's id and the way of
+    holding said once per run."""
+    rows = rows.cast(pa.schema([f.with_type(pa.int64()) if f.type == INSTANT else f for f in rows.schema]))
     for begin in range(0, rows.num_rows, size):
         page = rows.slice(begin, size)
         yield {

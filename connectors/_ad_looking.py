@@ -127,7 +127,11 @@ class Looking:
         return self._seen(self._id(held) if held else None, _swap(name, attribute, entry.get(attribute, []), told), hint=hint)
 
     def _id(self, dn: str) -> str:
-        return guid(self.directory.one(dn, ("objectGUID",))["objectGUID"][0])
+        """The GUID of an object that another names; its name where it may not be seen."""
+        try:
+            return guid(self.directory.one(dn, ("objectGUID",))["objectGUID"][0])
+        except (Refused, KeyError):
+            return dn
 
     def _container(self, change: Change) -> Seen:
         dn, _, row = self._account(change)
@@ -152,6 +156,8 @@ class Looking:
         if entry.get("isDeleted") != [b"TRUE"]:
             barred = _BUILT_IN if entry.get("isCriticalSystemObject") == [b"TRUE"] else ""
             return self._seen("live", lambda connection: connection.delete(name), barred)
+        if not text(entry, "lastKnownParent"):
+            return Seen("deleted", barred="the server does not tell where it was")
         back = f"{first_part(dn).partition(chr(92) + '0ADEL:')[0]},{text(entry, 'lastKnownParent')}"
         revive = {"isDeleted": [(ldap3.MODIFY_DELETE, [])], "distinguishedName": [(ldap3.MODIFY_REPLACE, [back.encode()])]}
         hint = f"is its container still there, and {back} free?"

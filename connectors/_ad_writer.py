@@ -19,9 +19,9 @@ from connectors._ad_values import guid, sid
 from connectors._ldap import Directory, Search, connect, reach
 from connectors._ldap import Refused as SearchRefused
 from connectors._ldap_bind import Login
-from connectors._writing import Careful, Declined, Seen
+from connectors._writing import AT_HAND, Careful, Declined, Seen
 from reconciler.connector import Incomplete
-from reconciler.writer import AccessRefused, Change, Context, SourceError, Unknown
+from reconciler.writer import Change, Context, SourceError, Unknown
 
 log = logging.getLogger(__name__)
 
@@ -29,6 +29,7 @@ WRITES = frozenset({"enabled", "entitlement", "attribute", "container", "create"
 BUSY = (51, 52)
 OVERTAKEN = 16  # the old value has gone; when it is not what the change is about, the change is made to what is there now
 WAITS = (1.0, 2.0, 4.0, 8.0, 16.0, 30.0)  # seconds between attempts at a busy server; the last again and again
+REPLICATION = 20.0  # seconds until every domain controller of a site has heard of a change (15 by default, and some)
 # What an administrator can do about a result code (RFC 4511, appendix A; MS-ADTS 3.1.1.5).
 _HINTS = {
     10: "this server may not write, it is read-only: name a writable domain controller first in urls",
@@ -53,7 +54,7 @@ class AdWriter(Careful):
     bases: Sequence[str]
     employee_id: str  # the attribute that holds HR's number
     context: Context
-    settles: float = 10.0
+    settles: float = AT_HAND
     _directory: Directory | None = field(default=None, repr=False)
     _pinned: str = ""
     _sids: dict[str, str] = field(default_factory=dict, repr=False)  # of groups; a SID is for ever
@@ -102,14 +103,21 @@ class AdWriter(Careful):
             left, waits = left - waits[0], waits[1:] or waits
 
     def _reading(self, ask: Callable[[Directory], T]) -> T:
-        """Ask, and once more on a fresh connection when this one broke; raises SourceError."""
-        try:
-            return ask(self._connected())
-        except (SearchRefused, AccessRefused):
-            raise
-        except Incomplete as problem:
-            log.info("%s; asking once more on a fresh connection", problem)
-        self._drop()
+        """Ask; again while the server is busy, and once more on a fresh connection when this one broke. Raises SourceError."""
+        fresh = False
+        for seconds in WAITS:
+            try:
+                return ask(self._connected())
+            except SearchRefused as problem:
+                if problem.code not in BUSY:
+                    raise
+                self.context.wait(seconds)
+            except Incomplete as problem:
+                if fresh:
+                    raise
+                log.info("%s; asking once more on a fresh connection", problem)
+                fresh = True
+                self._drop()
         return ask(self._connected())
 
     def _connected(self) -> Directory:

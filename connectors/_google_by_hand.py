@@ -37,12 +37,12 @@ def instruct(change: Change, facts: Facts) -> str:
     lines: dict[str, Callable[[], str]] = {
         "enabled": lambda: _enabled(change, facts, who),
         "entitlement": lambda: _entitlement(change, facts, who, what),
-        "attribute": lambda: _attribute(change, who),
+        "attribute": lambda: _attribute(change, facts, who),
         "container": lambda: f"gam update user {who} org {after}",
         "sessions": lambda: f"gam user {who} deprovision signout",
         "create": lambda: _create(change),
         "delete": lambda: f"gam undelete user {who}" if change.after == "live" else f"gam delete user {who}",
-        "owner": lambda: f"gam update group {what} add owner uid:{change.after}; gam update group {what} update member {who}",
+        "owner": lambda: _owner(change, facts, who, what),
         "transfer": lambda: f"gam create datatransfer {who} gdrive uid:{change.target} all",
     }
     return lines[change.kind]()
@@ -73,16 +73,30 @@ def _entitlement(change: Change, facts: Facts, who: str, what: str) -> str:
     return f"gam update group {what} {'add member' if change.after else 'remove'} user {who}"
 
 
-def _attribute(change: Change, who: str) -> str:
-    column, value = str(change.target), shlex.quote(str(change.after or ""))
-    if column == "manager_account_id":
-        return f"gam update user {who} relation manager {shlex.quote(f'uid:{change.after}') if change.after else 'clear'}"
-    if column == "employee_id":
-        return f"gam update user {who} externalid organization {value}"
+def _owner(change: Change, facts: Facts, who: str, what: str) -> str:
+    held = facts.entitlement or {}
+    if held.get("kind") == "device":
+        device = shlex.quote(str(change.target).removeprefix("device-"))
+        return f"gam update mobile {device} action account_wipe, once {held.get('name')} was handed in; whoever gets it enrols it anew"
+    return f"gam update group {what} add owner uid:{change.after}; gam update group {what} update member {who}"
+
+
+_LABELS = {
+    "department": "Department", "job_title": "Job title", "location": "Location", "employee_id": "Employee ID",
+    "manager_account_id": "Manager's email",
+}  # fmt: skip
+
+
+def _attribute(change: Change, facts: Facts, who: str) -> str:
+    """Names by GAM; what lies in lists in the console, since GAM puts a new list in the place of the old one."""
+    column, value = str(change.target), change.after or ""
     words = {"given_name": "firstname", "family_name": "lastname"}
     if column in words:
-        return f"gam update user {who} {words[column]} {value}"
-    return f"Admin console > Directory > Users > the user > User information > Employee information: {fields.JOB.get(column, column)} = {change.after}"
+        return f"gam update user {who} {words[column]} {shlex.quote(str(value))}"
+    if column == "manager_account_id" and value:
+        value = f"the address that gam info user uid:{value} nogroups tells"
+    where = f"Admin console > Directory > Users > {facts.account.get('login') or who} > User information > Employee information"
+    return f"{where}: {_LABELS.get(column, column)} = {value or '(empty)'}"
 
 
 def _create(change: Change) -> str:

@@ -17,6 +17,7 @@ from connectors import _google_fields as fields
 from connectors._google_access import SCOPE, Access
 from connectors._google_holdings import Holdings
 from connectors._google_listing import listed
+from connectors._google_sessions import Request, Sessions
 from connectors._http import Api, Lost, NotThere, Refused, SaidNo
 from connectors._writing import Careful, Declined, Seen, path
 from reconciler.writer import Change, Changed, Context, SourceError, Unknown
@@ -27,12 +28,8 @@ ORDER = ("create", "sessions", "enabled", "transfer", "entitlement", "attribute"
 DIRECTORY, TRANSFERS = "admin/directory/v1", "admin/datatransfer/v1"
 DRIVE = "Drive and Docs"
 NOT_YET = "creation is not complete"  # Google's answer to a change of a user just made
+SETTLES = 300.0  # seconds; a change may take longer still to reach every service, but shows in the directory by then
 _WAITS = (1.0, 2.0, 4.0, 8.0, 15.0, 30.0, 30.0, 30.0)
-
-
-@dataclass(frozen=True)
-class _Request:
-    uri: str
 
 
 @dataclass
@@ -43,7 +40,7 @@ class GoogleWriter(Careful):
     customer: str
     context: Context
     roles: bool = False  # whether administrator roles may be given and taken
-    settles: float = 300.0
+    settles: float = SETTLES
     _apis: dict[str, Api] = field(default_factory=dict, repr=False)
     _customer_id: str = ""
 
@@ -68,7 +65,7 @@ class GoogleWriter(Careful):
     def look(self, change: Change) -> Seen:
         looks = {
             "enabled": self._enabled, "entitlement": lambda asked: Holdings(self).look(asked), "attribute": self._attribute,
-            "container": self._container, "sessions": self._sessions, "create": self._create, "delete": self._delete,
+            "container": self._container, "sessions": lambda asked: Sessions(self).look(asked), "create": self._create, "delete": self._delete,
             "transfer": self._transfer,
         }  # fmt: skip
         if change.kind not in looks:
@@ -106,32 +103,6 @@ class GoogleWriter(Careful):
         found = self.user(change.account, "orgUnitPath").get("orgUnitPath")
         return Seen(found, lambda: self._put(change, {"orgUnitPath": change.after}), hint=f"is there a unit {change.after}?")
 
-    def _sessions(self, change: Change) -> Seen:
-        """Application passwords, applications let in, backup codes, and then every sign-in; what is left is counted."""
-        suspended = self.user(change.account, "suspended").get("suspended")
-        here = path("users", change.account)
-        tokens = [str(one["clientId"]) for one in self._items(f"{here}/tokens")]
-        asps = [str(one["codeId"]) for one in self._items(f"{here}/asps")]
-        steps = [("DELETE", path("users", change.account, "asps", code)) for code in asps]
-        steps += [("DELETE", path("users", change.account, "tokens", client)) for client in tokens]
-        steps += [] if suspended else [("POST", f"{here}/verificationCodes/invalidate")]
-        steps += [("POST", f"{here}/signOut")]
-        return Seen(len(tokens) + len(asps), lambda: self._all(steps))
-
-    def _items(self, where: str) -> list[Any]:
-        api = self.api("directory.user.security")
-        return listed(api, _Request(f"{DIRECTORY}/{where}"), "items", lambda one: one).rows
-
-    def _all(self, steps: Sequence[tuple[str, str]]) -> None:
-        """Each step; one that finds nothing left to take away is done. Unknown when some were made and the next was declined."""
-        for number, (method, where) in enumerate(steps):
-            try:
-                self.change("directory.user.security", method, f"{DIRECTORY}/{where}", gone_is_done=method == "DELETE")
-            except Declined as problem:
-                if number:
-                    raise Unknown(f"{number} of {len(steps)} steps were made, then: {problem}") from None
-                raise
-
     def _delete(self, change: Change) -> Seen:
         with suppress(Changed):
             self.user(change.account, "id")
@@ -142,7 +113,7 @@ class GoogleWriter(Careful):
             "maxResults": 500,
             "fields": "nextPageToken,users(id,orgUnitPath)",
         }
-        request = _Request(f"{DIRECTORY}/users?{urlencode(asked)}")
+        request = Request(f"{DIRECTORY}/users?{urlencode(asked)}")
         found = listed(self.api("directory.user"), request, "users", lambda one: one).rows
         gone = next((one for one in found if one.get("id") == change.account), None)
         if gone is None:
@@ -154,7 +125,7 @@ class GoogleWriter(Careful):
     def _transfer(self, change: Change) -> Seen:
         self.user(change.account, "id")
         asked = urlencode({"oldOwnerUserId": change.account, "newOwnerUserId": change.target})
-        made = listed(self.api("datatransfer"), _Request(f"{TRANSFERS}/transfers?{asked}"), "dataTransfers", lambda one: one).rows
+        made = listed(self.api("datatransfer"), Request(f"{TRANSFERS}/transfers?{asked}"), "dataTransfers", lambda one: one).rows
         state = (
             str(self.get("datatransfer", path(*TRANSFERS.split("/"), "transfers", made[-1]["id"]))["overallTransferStatusCode"])
             if made
@@ -192,9 +163,7 @@ class GoogleWriter(Careful):
                 "query": f"externalId='{_quoted(number)}'",
                 "fields": "nextPageToken,users(id,externalIds)",
             }
-            found = listed(
-                self.api("directory.user"), _Request(f"{DIRECTORY}/users?{urlencode(asked)}"), "users", lambda one: one
-            )
+            found = listed(self.api("directory.user"), Request(f"{DIRECTORY}/users?{urlencode(asked)}"), "users", lambda one: one)
             same = [str(one["id"]) for one in found.rows if fields.told(one, "employee_id") == number]
             if same:
                 return min(same)

@@ -49,7 +49,7 @@ def instruct(change: Change, facts: Facts) -> str:
             if change.after == "live"
             else f"Remove-MgUser -UserId {who}"
         ),
-        "owner": lambda: _owner(change, what),
+        "owner": lambda: _owner(change, facts, what),
         "transfer": lambda: (
             f"(Get-MgUserDefaultDrive -UserId {who}).WebUrl tells the OneDrive; then Set-SPOUser -Site … -LoginName … "
             "-IsSiteCollectionAdmin $true lets the successor in to take the files over"
@@ -142,7 +142,10 @@ def _attribute(change: Change, who: str) -> str:
     return f'Invoke-MgGraphRequest -Method PATCH -Uri "v1.0/users/{change.account}" -Body @{{{name}={value}}}'
 
 
-def _owner(change: Change, what: str) -> str:
+def _owner(change: Change, facts: Facts, what: str) -> str:
+    held = facts.entitlement or {}
+    if held.get("kind") == "device":
+        return f"have {held.get('name')} reset (Intune admin center > Devices > {held.get('name')} > Wipe); whoever gets it registers it anew"
     link = quoted(f"https://graph.microsoft.com/v1.0/users/{change.after}")
     return (
         f"New-MgGroupOwnerByRef -GroupId {what} -OdataId {link}; "

@@ -141,17 +141,24 @@ class _Telling:
         """Raises Incomplete when a property is gone on this page, or has come back on it."""
         if not rows:
             return
+        if all(map(self.wanted.issubset, rows)):
+            self.always |= self.wanted
+        else:
+            self._count(rows)
+        lost = self.always & self.never
+        if lost:
+            raise Incomplete(
+                f"{_plain(self.path)}: {min(lost)} is told on one page and on no object of another; nothing of the listing is used"
+            )
+
+    def _count(self, rows: Sequence[Row]) -> None:
+        """A page on which some object lacks some property."""
         for name in self.wanted:
             told = sum(name in row for row in rows)
             if told == len(rows):
                 self.always.add(name)
             elif not told:
                 self.never.add(name)
-        lost = self.always & self.never
-        if lost:
-            raise Incomplete(
-                f"{_plain(self.path)}: {min(lost)} is told on one page and on no object of another; nothing of the listing is used"
-            )
 
 
 def _values(answer: Mapping[str, Any], path: str) -> list[Row]:

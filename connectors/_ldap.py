@@ -23,7 +23,8 @@ from ldap3.protocol.rfc2696 import paged_search_control
 
 from connectors._ldap_bind import Login, close
 from connectors._ldap_bind import connect as bound
-from connectors._ldap_wire import PAGED, Attributes, Entry, Result, decode, ending, is_entry, size_of
+from connectors._ldap_ending import PAGED, Result, ending
+from connectors._ldap_wire import Attributes, Entry, decode, is_entry, size_of
 from reconciler.connector import AccessRefused, Incomplete
 
 log = logging.getLogger(__name__)

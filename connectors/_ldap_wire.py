@@ -1,4 +1,4 @@
-"""Answers to an LDAP search, taken off the wire: entries by a decoder of our own, results checked to the last byte.
+"""Entries of an LDAP search, taken off the wire by a decoder of our own.
 
 A message is (RFC 4511, BER): 0x30 length { 0x02 number, operation, [0] controls }. Lengths are short (one byte below
 128) or long (0x84 and four bytes, as Windows sends them for everything made of parts, however small).
@@ -10,28 +10,17 @@ import gc
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from connectors._ldap_ending import long_length
 from reconciler.connector import Incomplete
 
 Attributes = dict[str, list[bytes]]
 Entry = tuple[str, Attributes]  # (DN, attribute -> values)
 
 LARGEST = 1 << 28  # bytes of one message; an entry with 1,500 values of 32 KiB each is well below
-PAGED = "1.2.840.113556.1.4.319"  # RFC 2696
-_MESSAGE, _NUMBER, _ENTRY, _REFERENCE, _DONE, _NOTICE = 0x30, 0x02, 0x64, 0x73, 0x65, 0x78
-_REFERRAL, _CONTROLS = 0xA3, 0xA0
+_MESSAGE, _NUMBER, _ENTRY = 0x30, 0x02, 0x64
+_LONG = 0x84  # a length of four bytes, as Windows writes them
 MOST_NAMES = 4096
 _names: dict[bytes, str] = {}
-
-
-@dataclass(frozen=True)
-class Result:
-    """The end of a search. `cookie` is None when the paging control is missing, empty on the last page."""
-
-    code: int
-    matched: str
-    message: str
-    referrals: tuple[str, ...]
-    cookie: bytes | None
 
 
 def size_of(data: bytes, at: int = 0) -> int:
@@ -103,46 +92,95 @@ def _entry(data: bytes, at: int, end: int) -> Entry:
     at += 2 + (data[at + 1] & 127 if data[at + 1] > 127 else 0)
     length, at = data[at + 1], at + 2
     if length > 127:
-        length, at = _long(data, length, at)
+        length, at = long_length(data, length, at)
     dn, at = data[at : at + length].decode(), at + length
     length, at = data[at + 1], at + 2
     if length > 127:
-        length, at = _long(data, length, at)
+        length, at = long_length(data, length, at)
     if at + length > end:
         raise Incomplete(f"the server sent an entry that cannot be read: {dn} is longer than its message")
     return dn, _attributes(data, at, at + length, dn)
 
 
+@dataclass(slots=True)
+class _Place:
+    """How an attribute stands in entries of long lengths: from its name to the length of its values, and what came after it last.
+
+    A search's entries have their attributes in one order, so the next one is guessed, and one comparison takes the place of
+    reading two lengths and a name.
+    """
+
+    name: str
+    head: bytes
+    size: int
+    then: _Place | None = None
+
+
+_first = _Place("", b"", 0)
+_places: dict[bytes, _Place] = {}
+
+
 def _attributes(data: bytes, at: int, end: int, dn: str) -> Attributes:
     """Pairs of a name and a set of values; flat, and one value apart from several, because a night runs it millions of times."""
     attributes: Attributes = {}
+    place, begins_with = _first, data.startswith
     while at < end:
         length = data[at + 1]
-        at += 4 if length < 128 else 4 + (length & 127)  # to the name, past the pair's own head and the name's
-        stop = at + data[at - 1]
-        raw = data[at:stop]
-        name = _names.get(raw)
-        if name is None:
-            name = _name(raw)
-        length, at = data[stop + 1], stop + 2
-        if length > 127:
-            begin = at + (length & 127)
-            length, at = int.from_bytes(data[at:begin]), begin
-        last = at + length
-        values: list[bytes] = []
-        while at < last:
-            length, at = data[at + 1], at + 2
+        if length == _LONG:
+            guess = place.then
+            if guess is not None and begins_with(guess.head, at + 6):
+                place, at = guess, at + guess.size
+                last = at + data[at - 1]
+            else:
+                place, at, last = _placed(data, at, place)
+            name = place.name
+        else:
+            at += 4 if length < 128 else 4 + (length & 127)  # to the name, past the pair's own head and the name's
+            stop = at + data[at - 1]
+            name = _names.get(data[at:stop]) or _name(data[at:stop])
+            length, at = data[stop + 1], stop + 2
             if length > 127:
-                begin = at + (length & 127)
-                length, at = int.from_bytes(data[at:begin]), begin
-            values.append(data[at : at + length])
-            at += length
-        if at != last:
-            raise Incomplete(f"the server sent an entry that cannot be read: {name} of {dn} ends inside a value")
-        attributes[name] = values
+                length, at = long_length(data, length, at)
+            last = at + length
+        rest = last - at - 2
+        if 0 <= rest < 128 and data[at + 1] == rest:  # one short value, as nearly all have
+            attributes[name] = [data[at + 2 : last]]
+            at = last
+        else:
+            attributes[name] = _values(data, at, last, f"{name} of {dn}")
+            at = last
     if at != end:
         raise Incomplete(f"the server sent an entry that cannot be read: {dn} is longer than its message")
     return attributes
+
+
+def _placed(data: bytes, at: int, before: _Place) -> tuple[_Place, int, int]:
+    """The place of the pair at `at`, and where its values begin and end; remembered as what comes after the one `before`."""
+    stop = at + 8 + data[at + 7]
+    length, values = data[stop + 1], stop + 2
+    if length > 127:
+        length, values = long_length(data, length, values)
+    if len(_places) > MOST_NAMES:
+        _places.clear()  # ranges make new ones without end
+    head = data[at + 6 : values - 1]
+    place = _places.setdefault(head, _Place(_name(data[at + 8 : stop]), head, values - at))
+    if length < 256 and data[stop + 1] == _LONG:  # only its last byte, which the head leaves out, may differ
+        before.then = place
+    return place, values, values + length
+
+
+def _values(data: bytes, at: int, last: int, what: str) -> list[bytes]:
+    """The values between two places, which they must fill."""
+    values: list[bytes] = []
+    while at < last:
+        length, at = data[at + 1], at + 2
+        if length > 127:
+            length, at = long_length(data, length, at)
+        values.append(data[at : at + length])
+        at += length
+    if at != last:
+        raise Incomplete(f"the server sent an entry that cannot be read: {what} ends inside a value")
+    return values
 
 
 def _name(raw: bytes) -> str:
@@ -150,70 +188,3 @@ def _name(raw: bytes) -> str:
     if len(_names) > MOST_NAMES:
         _names.clear()  # ranges make new ones without end
     return _names.setdefault(raw, raw.decode("ascii"))
-
-
-def _long(data: bytes, length: int, at: int) -> tuple[int, int]:
-    """A length in long form: (length, where the content begins)."""
-    begin = at + (length & 127)
-    return int.from_bytes(data[at:begin]), begin
-
-
-# --- results and references, one a page ---------------------------------------------------------------------------
-
-
-def ending(message: bytes) -> Result | tuple[str, ...]:
-    """A message that is no entry: the search's Result, or the URLs of a reference to elsewhere.
-
-    Raises Incomplete on a notice that the server ends the session, and on anything else.
-    """
-    try:
-        (_, begin, end), *_ = _parts(message, 0, len(message))
-        _, (tag, first, last), *more = _parts(message, begin, end)
-        if tag == _REFERENCE:
-            return tuple(_text(message, *place) for place in _parts(message, first, last))
-        if tag == _DONE:
-            return _result(message, first, last, [place for place in more if place[0] == _CONTROLS])
-        if tag == _NOTICE:
-            raise Incomplete(f"the server ended the session: {_result(message, first, last, []).message or 'without saying why'}")
-    except (IndexError, ValueError) as problem:
-        raise Incomplete(f"the server sent an answer that cannot be read: {problem}") from None
-    raise Incomplete(f"the server sent an operation that is no answer to a search (0x{tag:02x})")
-
-
-def _result(message: bytes, begin: int, end: int, controls: list[tuple[int, int, int]]) -> Result:
-    code, matched, text, *more = _parts(message, begin, end)
-    referrals = [place for tag, *span in more if tag == _REFERRAL for place in _parts(message, span[0], span[1])]
-    return Result(
-        int.from_bytes(message[code[1] : code[2]]),
-        _text(message, *matched),
-        _text(message, *text),
-        tuple(_text(message, *place) for place in referrals),
-        next((_cookie(message, first, last) for _, first, last in controls), None),
-    )
-
-
-def _cookie(message: bytes, begin: int, end: int) -> bytes | None:
-    """The cookie of the paging control among a message's controls."""
-    for _, first, last in _parts(message, begin, end):
-        (_, *oid), *more = _parts(message, first, last)
-        if message[oid[0] : oid[1]] == PAGED.encode():
-            (_, first, last), *_ = _parts(message, more[-1][1], more[-1][2])
-            _, (_, first, last) = _parts(message, first, last)
-            return message[first:last]
-    return None
-
-
-def _parts(data: bytes, at: int, end: int) -> Iterator[tuple[int, int, int]]:
-    """(tag, begin, end) of each element between two places; raises ValueError when one runs over."""
-    while at < end:
-        tag, length, at = data[at], data[at + 1], at + 2
-        if length > 127:
-            length, at = _long(data, length, at)
-        if at + length > end:
-            raise ValueError("an element is longer than what holds it")
-        yield tag, at, at + length
-        at += length
-
-
-def _text(data: bytes, _tag: int, begin: int, end: int) -> str:
-    return data[begin:end].decode("utf-8", "replace")

@@ -12,8 +12,9 @@ from datetime import datetime
 from itertools import islice
 from pathlib import Path
 
+from connectors import _workbook
 from connectors._presets import Preset, best, normal
-from reconciler.errors import UsageError
+from reconciler.errors import Incomplete, UsageError
 
 # What systems call the columns of people, where no preset knows better.
 ALIASES = {
@@ -87,8 +88,10 @@ def _read(path: Path) -> Sample:
         body = path.read_bytes()
     except OSError as problem:
         raise UsageError(f"{path}: cannot be read: {problem.strerror}") from None
-    if path.suffix.lower() in (".xlsx", ".xls") or body.startswith(b"PK\x03\x04"):
-        raise UsageError(f"{path}: is a workbook; save the sheet as CSV (UTF-8) and name that")
+    if path.suffix.lower() == ".xlsx":
+        return _sheet(path, body)
+    if path.suffix.lower() == ".xls" or body.startswith(b"PK\x03\x04"):
+        raise UsageError(f"{path}: is a workbook; save it as .xlsx, or the sheet as CSV (UTF-8), and name that")
     encoding = _encoding(path, body)
     text = body.decode(encoding).removeprefix("\ufeff")
     first = next((line for line in text.splitlines() if line.strip()), "")
@@ -101,6 +104,15 @@ def _read(path: Path) -> Sample:
     if len(header) < 2:
         raise UsageError(f"{path}: has one single column, {header[0][:60]!r}; columns are separated by one of , ; | or a tab")
     return Sample(encoding, delimiter, [name.strip() for name in header], rows, text.endswith(("\n", "\r")))
+
+
+def _sheet(path: Path, body: bytes) -> Sample:
+    """The only sheet of a workbook; its days are written as the first of the date formats."""
+    try:
+        lines = _workbook.lines_of(path, body, None, DATE_FORMATS[0])
+    except Incomplete as problem:
+        raise UsageError(str(problem)) from None
+    return Sample("utf-8", "", [name.strip() for name in lines.header], [line.cells for line in lines.rows[:_ROWS]], True)
 
 
 def _encoding(path: Path, body: bytes) -> str:
@@ -121,7 +133,8 @@ def _form(sample: Sample, known: Preset | None) -> Iterator[str]:
         yield f'preset = "{known.name}"  # {known.title}: its columns and statuses; what stands here goes before them'
     if sample.encoding != "utf-8":
         yield f'encoding = "{sample.encoding}"'
-    yield f"delimiter = {quoted(sample.delimiter)}"
+    if sample.delimiter:
+        yield f"delimiter = {quoted(sample.delimiter)}"
 
 
 def _columns(sample: Sample, known: Preset | None) -> tuple[list[str], dict[str, int]]:

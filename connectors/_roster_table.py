@@ -60,10 +60,21 @@ def reading(settings: RosterSettings, source: str, header: Sequence[str], header
     return Reading(source, settings, {column: header[at].strip() for column, at in headers.items()}, unit=unit)
 
 
-def answers(settings: RosterSettings, read: Reading, total: int, where: str, pages: int = 1, declared: int | None = None) -> Iterator[Answer]:  # fmt: skip
-    """The people of a roster that was read, every one of its `total` rows accounted for; `declared` is the source's own count."""
+def answers(
+    settings: RosterSettings,
+    read: Reading,
+    total: int,
+    where: str,
+    pages: int = 1,
+    declared: int | None = None,
+    identity: str | None = None,
+) -> Iterator[Answer]:
+    """The people of a roster that was read, every one of its `total` rows accounted for.
+
+    `declared` is the source's own count, `identity` who answered; without it that is the company which most rows name.
+    """
     people = [person | {"extra": _extra(settings, row)} for row, person in read.people]
-    yield Identity(_company(people))
+    yield Identity(identity or _company(people))
     yield Page("people", dict(columns_of(people)), "rows", len(people) + read.collapsed)
     yield from read.defects
     found = len({person["person_id"] for person in people})

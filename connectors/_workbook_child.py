@@ -22,7 +22,7 @@ from datetime import datetime
 from typing import Any
 from xml.parsers import expat
 
-MOST_PARTS, MOST_ROWS, MOST_COLUMNS = 10_000, 1_048_576, 16_384
+MOST_PARTS, MOST_ROWS, MOST_COLUMNS = 2_000, 1_048_576, 16_384
 LONGEST_CELL = 10_000
 MOST_OUTPUT = 1 << 29  # one text may be shown a million times
 _DIGITS = 10**15  # a spreadsheet keeps fifteen digits

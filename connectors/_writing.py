@@ -13,6 +13,7 @@ from reconciler.writer import Change, Changed, Refused, SourceError
 
 MOMENT = 2.0  # seconds for which a look is good enough to write on
 LOOKS = 3
+AT_HAND = 1.0  # seconds until a server on this machine shows what it has taken
 _WITHOUT_BEFORE = ("sessions",)  # there is nothing that `before` could be compared with
 
 

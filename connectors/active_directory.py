@@ -16,9 +16,10 @@ from connectors._ad_by_hand import cannot, instruct
 from connectors._ad_domain import Domain, base_answers, check_attributes, domain_of, inspect
 from connectors._ad_groups import Groups, Memberships, memberships
 from connectors._ad_values import Attributes, inside, text
-from connectors._ad_writer import WRITES, AdWriter
+from connectors._ad_writer import REPLICATION, WRITES, AdWriter
 from connectors._ldap import NO_RIGHT, NO_SUCH_OBJECT, PAGE_SIZE, SHOW_DELETED, Directory, Refused, Search, reach
 from connectors._ldap_bind import Login
+from connectors._writing import AT_HAND
 from reconciler.connector import (
     AccessRefused,
     Answer,
@@ -118,7 +119,8 @@ def writer(settings: Settings, context: Context) -> AdWriter:
     ca_file = str(settings.ca_file) if settings.ca_file else None
     login = Login(settings.writer.username, settings.writer.password.reveal(), "simple", ca_file)
     safest = sorted(settings.urls, key=lambda url: not url.startswith("ldaps://"))
-    return AdWriter(safest, login, settings.bases, settings.employee_id, context).open()
+    settles = AT_HAND if len(safest) == 1 else REPLICATION  # the next connection may be to another server
+    return AdWriter(safest, login, settings.bases, settings.employee_id, context, settles).open()
 
 
 def own(settings: Settings) -> Iterator[str]:

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from functools import cached_property, partial
 from typing import Any
+from urllib.parse import urlsplit
 
 from connectors._google_access import AT_ONCE, SCOPE, Access, Settings
 from connectors._google_accounts import account, by_mail, tombstone
@@ -13,8 +14,9 @@ from connectors._google_areas import OPTIONAL, Areas
 from connectors._google_by_hand import cannot, instruct
 from connectors._google_held import Held, Json, Membership, add_groups
 from connectors._google_listing import Listed, Twice, having, ids, listed, there, wording
-from connectors._google_writer import ORDER, WRITES, GoogleWriter
-from connectors._http import NotThere
+from connectors._google_writer import ORDER, SETTLES, WRITES, GoogleWriter
+from connectors._http import NotThere, loopback
+from connectors._writing import AT_HAND
 from reconciler.connector import AccessRefused, Answer, AsOf, Context, Ended, Identity, Incomplete, Need, Page, page, together
 from reconciler.tables import ACCOUNTS, ENTITLEMENTS
 
@@ -53,7 +55,8 @@ def writer(settings: Settings, context: Context) -> GoogleWriter:
         raise AccessRefused(f"{context.source}: nothing is written without writer = {{ subject = … }}, or credentials of its own")
     login = settings.model_copy(update={"subject": own.subject, "credentials": own.credentials or settings.credentials})
     access = Access(login, time.monotonic() + context.deadline_seconds, context.wait)
-    made = GoogleWriter(access, settings.customer, context, own.roles)
+    settles = AT_HAND if loopback(urlsplit(settings.api_url).hostname or "") else SETTLES
+    made = GoogleWriter(access, settings.customer, context, own.roles, settles)
     made.api("directory.user").authorise(False)
     return made
 

@@ -6,11 +6,16 @@ import base64
 import time
 from collections.abc import Callable, Iterator
 from typing import Any, Literal
+from urllib.parse import urlsplit
 
 from pydantic import Field, model_validator
 
-from connectors import _hr_systems
-from connectors._hr_systems import Told
+from connectors import _hr_personio
+from connectors._hr_bamboohr import bamboohr
+from connectors._hr_hibob import hibob
+from connectors._hr_listing import Told
+from connectors._hr_personio import personio
+from connectors._hr_workday import workday
 from connectors._http import Api, new_session
 from connectors._roster import Row
 from connectors._roster_settings import RosterSettings
@@ -28,12 +33,7 @@ URLS = {
     "hibob": "https://api.hibob.com",
     "personio": "https://api.personio.de",
 }  # BambooHR's and Workday's hold the company's name
-READERS: dict[str, Callable[[Api, Any], Told]] = {
-    "bamboohr": _hr_systems.bamboohr,
-    "hibob": _hr_systems.hibob,
-    "personio": _hr_systems.personio,
-    "workday": _hr_systems.workday,
-}
+READERS: dict[str, Callable[[Api, Any], Told]] = {"bamboohr": bamboohr, "hibob": hibob, "personio": personio, "workday": workday}
 
 
 class Settings(RosterSettings):
@@ -72,7 +72,16 @@ def read(settings: Settings, context: Context) -> Iterator[Answer]:
     made = reading(settings, context.source, header, headers, "entry")
     named = {column: header[at] for column, at in headers.items()}
     made.read([Row(n, {c: row.get(name, "") for c, name in named.items()}) for n, row in enumerate(told.rows, 1)], len(told.rows))
-    yield from answers(settings, made, len(told.rows), settings.url, told.pages, told.declared)
+    yield from answers(settings, made, len(told.rows), settings.url, told.pages, told.declared, _who_answers(settings))
+
+
+def _who_answers(settings: Settings) -> str:
+    """The system's host, with Workday's tenant; where one host serves every company, with the client that it knows us by."""
+    parts = urlsplit(settings.url)
+    if settings.preset == "workday":
+        tenant = parts.path.partition("/customreport2/")[2].partition("/")[0]
+        return f"{parts.netloc}/{tenant}"
+    return parts.netloc if settings.preset == "bamboohr" else f"{settings.username} at {parts.netloc}"
 
 
 def _api(settings: Settings, context: Context) -> Api:
@@ -88,4 +97,4 @@ def _api(settings: Settings, context: Context) -> Api:
     if settings.preset != "personio":
         return Api(root, session, basic, deadline, wait=context.wait)
     entrance = Api(root, session, lambda _renew: "", deadline, wait=context.wait)
-    return Api(root, session, _hr_systems.personio_token(entrance, settings), deadline, wait=context.wait)
+    return Api(root, session, _hr_personio.token(entrance, settings), deadline, wait=context.wait)

@@ -14,6 +14,7 @@ from pydantic import Field
 
 from connectors import _workbook
 from connectors._csv_lines import Line, Lines, lines_of, text_of
+from connectors._file_proof import Trailer, agreed, cut_last_row, cut_trailer, summed
 from connectors._roster import DATES, ROW, Reading, Row
 from connectors._roster_sample import suggest
 from connectors._roster_settings import Delimiter, Encoding, RosterSettings
@@ -38,6 +39,10 @@ class Settings(RosterSettings):
     encoding: Encoding = "utf-8"
     delimiter: Delimiter = ","
     sheet: str | None = Field(None, description="Of a workbook: the sheet to read, where several have content.")
+    checksum: FileRef | None = Field(None, description="A file beside the roster that holds its SHA-256, SHA-384 or SHA-512.")
+    trailer: Trailer | None = Field(
+        None, description="A regular expression of the last line, with a group around the number of rows."
+    )
 
 
 @dataclass(frozen=True)
@@ -50,20 +55,29 @@ def read(settings: Settings, context: Context) -> Iterator[Answer]:
     """The people of a roster. Raises Incomplete naming file, line and column, what was found and what is allowed."""
     file = _whole(settings.path)
     _fresh(settings, file, context)
+    if settings.checksum is not None:
+        summed(settings.path, file.body, settings.checksum)
     yield AsOf(file.changed)
-    lines = _lines(settings, file.body)
+    lines, told = _lines(settings, file.body)
     headers = places(settings, lines.header, context.source, f"{settings.path}: {lines.unit} {lines.first}")
     if not lines.rows:
         raise Incomplete(f"{settings.path}: has a header and no people; is the export empty?")
+    agreed(settings.path, len(lines.rows), told)
     made = reading(settings, context.source, lines.header, headers, lines.unit)
     made.read(list(_rows(settings, made, lines, headers)), len(lines.rows))
     yield from answers(settings, made, len(lines.rows), str(settings.path))
 
 
-def _lines(settings: Settings, body: bytes) -> Lines:
-    if settings.path.suffix.lower() == ".xlsx":
-        return _workbook.lines_of(settings.path, body, settings.sheet, settings.date_format)
-    return lines_of(settings.path, text_of(settings.path, body, settings.encoding), settings.delimiter)
+def _lines(settings: Settings, body: bytes) -> tuple[Lines, int | None]:
+    """The file's rows, and how many its last line says there are."""
+    told, path = None, settings.path
+    if path.suffix.lower() == ".xlsx":
+        lines = _workbook.lines_of(path, body, settings.sheet, settings.date_format)
+        return cut_last_row(path, lines, settings.trailer) if settings.trailer else (lines, None)
+    text = text_of(path, body, settings.encoding)
+    if settings.trailer:
+        text, told = cut_trailer(path, text, settings.trailer)
+    return lines_of(path, text, settings.delimiter), told
 
 
 # --- the file ---------------------------------------------------------------------------------------------------

@@ -6,10 +6,11 @@ import time
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Literal
+from urllib.parse import urlsplit
 
 from pydantic import Field, model_validator
 
-from connectors._hr_systems import MOST_PAGES, Moved, Told, count, distinct, records, steady, text
+from connectors._hr_listing import MOST_PAGES, Moved, Told, count, distinct, records, steady, text
 from connectors._http import Api, NotThere, PageExpired, Refused, new_session
 from connectors._roster import Row
 from connectors._roster_settings import COLUMNS, RosterSettings
@@ -59,7 +60,7 @@ def read(settings: Settings, context: Context) -> Iterator[Answer]:
     made = reading(settings, context.source, header, headers, "entry")
     named = {column: header[at] for column, at in headers.items()}
     made.read([Row(n, {c: row.get(name, "") for c, name in named.items()}) for n, row in enumerate(rows, 1)], len(rows))
-    yield from answers(settings, made, len(rows), settings.url, told.pages, told.declared)
+    yield from answers(settings, made, len(rows), settings.url, told.pages, told.declared, urlsplit(settings.url).netloc)
 
 
 def _api(settings: Settings, context: Context) -> Api:

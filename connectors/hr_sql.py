@@ -89,7 +89,13 @@ def read(settings: Settings, context: Context) -> Iterator[Answer]:
         raise Incomplete(f"{shown}: the query gives nobody; is a load under way?")
     made = reading(settings, context.source, told.header, headers, "row")
     made.read(list(_rows(settings, made, told.rows, headers)), len(told.rows))
-    yield from answers(settings, made, len(told.rows), shown, declared=told.count)
+    yield from answers(settings, made, len(told.rows), shown, declared=told.count, identity=_who_answers(settings))
+
+
+def _who_answers(settings: Settings) -> str:
+    """The database, whichever user and driver it is asked by."""
+    url = sa.make_url(settings.url)
+    return f"{url.get_backend_name()}://{url.host or ''}/{url.database or ''}"
 
 
 # --- the database -----------------------------------------------------------------------------------------------

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from typing import Any, Literal
+from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, model_validator
 
@@ -13,8 +14,9 @@ from connectors._graph_by_hand import cannot, instruct
 from connectors._graph_listing import Listings, expired
 from connectors._graph_reading import Reading
 from connectors._graph_token import Token
-from connectors._graph_writer import WRITES, GraphWriter
-from connectors._http import Api, NotThere, Refused, new_session
+from connectors._graph_writer import SETTLES, WRITES, GraphWriter
+from connectors._http import Api, NotThere, Refused, loopback, new_session
+from connectors._writing import AT_HAND
 from reconciler.connector import AccessRefused, Answer, AsOf, ConnectorSettings, Context, FileRef, Identity, Need, SecretRef
 
 __all__ = ["NEEDS", "WRITES", "Settings", "anchor", "cannot", "instant", "instruct", "read", "writer"]
@@ -107,7 +109,8 @@ def writer(settings: Settings, context: Context) -> GraphWriter:
     login = {"client_id": own.client_id, "client_secret": own.client_secret, "certificate": own.certificate}
     api = _api(settings.model_copy(update=login), context)
     api.authorise(False)
-    return GraphWriter(api, settings.tenant, own.client_id, context, own.roles)
+    settles = AT_HAND if loopback(urlsplit(settings.graph_url).hostname or "") else SETTLES
+    return GraphWriter(api, settings.tenant, own.client_id, context, own.roles, settles)
 
 
 def _api(settings: Settings, context: Context) -> Api:

@@ -13,10 +13,11 @@ import io
 import json
 import os
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import cached_property
-from itertools import repeat
+from itertools import accumulate, chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -28,14 +29,14 @@ import pyarrow.parquet as pq
 
 from reconciler import tables
 from reconciler.errors import Incomplete, Stale
+from reconciler.vocabulary import Codes, Vocabulary
 
 if TYPE_CHECKING:  # pydantic stands behind it, and a night from stored snapshots needs none
     from reconciler.connector import Page
 
-Codes = npt.NDArray[np.int64]
-
 VIA_BITS, ACCOUNT_SHIFT = 3, 32
 VIA_CODE = {word: code for code, word in enumerate(tables.VIA)}
+_AT_ONCE = 1 << 18  # memberships whose ids are looked up together
 _WORDS_BYTES = 16 << 20  # so that the words of a repeating column stay in one dictionary
 _ID_COLUMN = {"people": "person_id", "accounts": "account_id", "entitlements": "entitlement_id"}
 
@@ -65,44 +66,23 @@ def distinct(numbers: Codes) -> Codes:
     return ordered[first]
 
 
-class Vocabulary:
-    """Ids and their codes: a code is given at first sight and never taken back."""
-
-    def __init__(self, known: Iterable[str] = ()) -> None:
-        self._codes = {text: code for code, text in enumerate(known)}
-
-    def __len__(self) -> int:
-        return len(self._codes)
-
-    def encode(self, ids: Sequence[str]) -> Codes:
-        """Codes of `ids` in order, giving new ids the next codes."""
-        codes = self._codes
-        found = np.fromiter(map(codes.get, ids, repeat(-1)), np.int64, len(ids))
-        for row in np.flatnonzero(found < 0).tolist():
-            found[row] = codes.setdefault(ids[row], len(codes))
-        return found
-
-    def texts(self) -> pa.Array:
-        return pa.array(self._codes, pa.string())
-
-    def name(self, code: int) -> str:
-        """The id behind a code (slow: for error messages)."""
-        return next(text for text, known in self._codes.items() if known == code)
-
-
 @dataclass
 class Draft:
     """A source's answer while it arrives, page by page; `freeze` turns a whole one into a Snapshot."""
 
     vocabularies: Mapping[str, Vocabulary]
     _batches: dict[str, list[pa.RecordBatch]] = field(default_factory=dict)
+    _waiting: list[Page] = field(default_factory=list)  # memberships, encoded many at a time
+    _rows: int = 0  # of them
     _edges: list[Codes] = field(default_factory=list)
     _since: list[pa.RecordBatch] = field(default_factory=list)
 
     def add(self, page: Page) -> None:
         """Take one page in: ids become codes, columns get the table's types; raises Incomplete on a column or value that does not fit."""
         if page.table == "grants":
-            return self._add_grants(page)
+            self._waiting.append(page)
+            self._rows += len(page)
+            return self._encode_grants() if self._rows >= _AT_ONCE else None
         table = tables.TABLES[page.table]
         unknown = set(page.columns) - set(table.names)
         if unknown:
@@ -110,27 +90,37 @@ class Draft:
         ids = page.columns.get(_ID_COLUMN[page.table], [None] * len(page))
         if None in ids or "" in ids:
             raise Incomplete(f"{page.table}: a row of {page.scope or 'a page'} has no {_ID_COLUMN[page.table]}")
-        arrays = [pa.array(self.vocabularies[page.table].encode(ids), pa.int32())]
-        arrays += [_column(page, column) for column in table.columns]
-        self._batches.setdefault(page.table, []).append(pa.RecordBatch.from_arrays(arrays, ["code", *table.names]))
+        codes, columns = self.vocabularies[page.table].encode(ids), [_column(page, column) for column in table.columns]
+        if not self.vocabularies[page.table].sure(codes, columns[table.names.index(_ID_COLUMN[page.table])]):
+            raise Incomplete(f"{page.table}: two ids have one hash, which happens once in a million years; run again")
+        self._batches.setdefault(page.table, []).append(
+            pa.RecordBatch.from_arrays([pa.array(codes, pa.int32()), *columns], ["code", *table.names])
+        )
         return None
 
-    def _add_grants(self, page: Page) -> None:
-        columns = page.columns
-        accounts = self.vocabularies["accounts"].encode(columns["account_id"])
-        entitlements = self.vocabularies["entitlements"].encode(columns["entitlement_id"])
-        via = np.fromiter(map(VIA_CODE.__getitem__, columns["via"]), np.int64, len(accounts))
-        edges = edge_keys(accounts, entitlements, via)
+    def _encode_grants(self) -> None:
+        """Make edges of the memberships that wait."""
+        pages, self._waiting, self._rows = self._waiting, [], 0
+        accounts, entitlements, via = (
+            list(chain.from_iterable(page.columns[name] for page in pages)) for name in ("account_id", "entitlement_id", "via")
+        )
+        edges = edge_keys(
+            self.vocabularies["accounts"].encode(accounts),
+            self.vocabularies["entitlements"].encode(entitlements),
+            np.fromiter(map(VIA_CODE.__getitem__, via), np.int64, len(via)),
+        )
         self._edges.append(edges)
-        if "since" in columns:
-            since = _column(page, tables.Column("since", tables.INSTANT))
-            known = since.is_valid()
-            self._since.append(
-                pa.RecordBatch.from_arrays([pa.array(edges).filter(known), since.filter(known)], ["edge", "since"])
-            )
+        for page, begin in zip(pages, accumulate(map(len, pages), initial=0), strict=False):
+            if "since" in page.columns:
+                since = _column(page, tables.Column("since", tables.INSTANT))
+                held = pa.array(edges[begin : begin + len(page)])
+                batch = [held.filter(since.is_valid()), since.drop_null()]
+                self._since.append(pa.RecordBatch.from_arrays(batch, ["edge", "since"]))
 
     def tables(self) -> dict[str, pa.Table]:
         """The whole answer, checked: ids distinct, every grant's account and entitlement read; raises Incomplete otherwise."""
+        if self._waiting:
+            self._encode_grants()
         made = {name: self._table(name) for name in _ID_COLUMN if name in self._batches}
         edges = distinct(np.concatenate(self._edges)) if self._edges else np.empty(0, np.int64)
         if len(edges) or "accounts" in made:
@@ -275,24 +265,28 @@ class Archive:
         """An empty draft that continues last night's vocabularies."""
         return Draft({name: Vocabulary(self._texts(last, name)) for name in _ID_COLUMN})
 
-    def _texts(self, last: Snapshot | None, name: str) -> Iterator[str]:
+    def _texts(self, last: Snapshot | None, name: str) -> pa.Array | None:
         if last is None or name not in last.manifest["vocabularies"]:
-            return iter(())
+            return None
         path = _object(self.folder, last.manifest["vocabularies"][name], "parquet")
-        return iter(pq.read_table(path)["id"].to_pylist())
+        return tables.whole(pq.read_table(path)["id"])
 
     def freeze(self, draft: Draft, about: Mapping[str, Any]) -> Snapshot:
         """Write a whole draft; `about` is the manifest's own part (source, times, proof). Raises Incomplete when it is not whole."""
-        stored: dict[str, Any] = {}
         fill: dict[str, dict[str, float]] = {}
+        parts: list[tuple[str, str, pa.Table, list[str]]] = []  # (kind, name, table, columns without a dictionary)
         for name, table in draft.tables().items():
-            for part, columns in _parts(name, table):
-                stored[part] = {"rows": table.num_rows, "sha256": self.put_table(columns, _unlike(name))}
+            parts += [("tables", part, columns, _unlike(name)) for part, columns in _parts(name, table)]
             fill[name] = {
                 c: round(1 - table[c].null_count / max(1, table.num_rows), 6) for c in table.column_names if c != "code"
             }
-        words = {n: self.put_table(pa.table({"id": v.texts()})) for n, v in draft.vocabularies.items() if len(v)}
-        manifest = {**about, "tables": stored, "vocabularies": words, "fill": fill}
+        parts += [("vocabularies", n, pa.table({"id": v.texts()}), []) for n, v in draft.vocabularies.items() if len(v)]
+        with ThreadPoolExecutor(2) as threads:
+            hashes = list(threads.map(lambda part: self.put_table(part[2], part[3]), parts))
+        stored: dict[str, dict[str, Any]] = {"tables": {}, "vocabularies": {}}
+        for (kind, name, table, _), sha256 in zip(parts, hashes, strict=True):
+            stored[kind][name] = {"rows": table.num_rows, "sha256": sha256} if kind == "tables" else sha256
+        manifest = {**about, **stored, "fill": fill}
         return Snapshot(self.folder, self.put_json(manifest), manifest)
 
     def open(self, sha256: str) -> Snapshot:

@@ -144,7 +144,8 @@ class Writer(Protocol):
 
         `create`: the immutable id of the account that carries the new account's `employee_id`, or else its address; None
         while there is none. `sessions`: the instant (RFC 3339 text) before which sessions no longer count, or a count of
-        what is left to revoke, or None where the system does not tell; only compared with itself. `transfer`: None,
+        what is left to revoke, or a word that stands while anything is left, or None where the system does not tell; only
+        compared with itself. `transfer`: None,
         'requested' or 'transferred'. `delete`: 'live', 'deleted', or None when it is gone for good.
         Raises Changed when no object has this immutable id; SourceError when the system cannot be read.
         """

@@ -86,7 +86,7 @@ def trend(nights: Sequence[Bar]) -> Markup:
     """Stacked bars, the gravest at the bottom; a night that was not whole has a mark below it."""
     top = _ceiling(max(night.every for night in nights))
     wide, tall = _WIDE - _LEFT, _HIGH - _TOP - _BOTTOM
-    step = min(wide / len(nights), 46)
+    step = min(wide / len(nights), 72)
     drawn = [*_lines(top, tall)]
     for number, night in enumerate(nights):
         drawn.append(_bar(night, _LEFT + number * step, step, tall / top, _TOP + tall))
@@ -97,7 +97,7 @@ def trend(nights: Sequence[Bar]) -> Markup:
 def flow(nights: Sequence[Bar]) -> Markup:
     """What came and what went each night: new ones above the line, resolved ones below it, in the trend's columns."""
     most_new, most_gone = (max(1, *counts) for counts in ([night.new for night in nights], [night.resolved for night in nights]))
-    unit, step = (_FLOW - 8) / (most_new + most_gone), min((_WIDE - _LEFT) / len(nights), 46)
+    unit, step = (_FLOW - 8) / (most_new + most_gone), min((_WIDE - _LEFT) / len(nights), 72)
     line = 4 + most_new * unit
     drawn = [_came_and_went(night, _LEFT + number * step, step, unit, line) for number, night in enumerate(nights)]
     drawn.append(f'<line class="axis" x1="{_LEFT}" x2="{_WIDE}" y1="{line:.1f}" y2="{line:.1f}"/>')

@@ -28,6 +28,19 @@ def test_the_example_configuration_shows_every_section_and_checks(tmp_path: Path
     assert set(tomllib.loads(text)) == set(TOP)
 
 
+def test_the_further_rosters_of_the_example_check_when_they_are_taken_out_of_comments(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = (ROOT / "config.example.toml").read_text("utf-8")
+    begin, end = text.index("# [connectors.contractors]"), text.index("[connectors.ad]")
+    (tmp_path / "config.toml").write_text(re.sub("(?m)^# ?", "", text[begin:end]), "utf-8")
+    for name in ("HR_DB_PASSWORD", "BAMBOOHR_KEY", "HR_SCIM_TOKEN"):
+        monkeypatch.setenv(name, "a secret")
+    config = load(tmp_path / "config.toml")
+    assert [connector.kind for connector in config.connectors.values()] == ["hr_sql", "hr_api", "hr_scim"]
+    assert check(config) == []
+
+
 def test_exit_codes_are_documented() -> None:
     told = (ROOT / "docs/operations.md").read_text("utf-8")
     assert all(re.search(rf"\b{code}\b", told) for code in (0, 1, 2, 3, 4, 5, 6, 7, 8, 75, 130))

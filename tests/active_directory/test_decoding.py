@@ -46,6 +46,25 @@ def test_entries_are_decoded(long: bool) -> None:
 
 
 @pytest.mark.parametrize("long", [False, True], ids=["short lengths", "long lengths"])
+def test_entries_that_look_alike_are_told_apart(long: bool) -> None:
+    """Attributes in one order, some missing or of one name's beginning, with values of every length on both sides of a byte's end."""
+    entries: list[Entry] = [
+        (
+            f"CN={size}",
+            {
+                "cn": [b"a" * size],
+                "c": [b"b", b"\x84" * size][size % 2 :],
+                **({"mail": []} if size % 3 else {}),
+                "m": [b"\x30\x84\0\0\0"],
+            },
+        )
+        for size in range(270)
+    ]
+    assert decode(b"".join(message(entry, long) for entry in entries) + DONE, 7) == entries
+    assert decode(b"".join(message(entry, long) for entry in reversed(entries)) + DONE, 7) == entries[::-1]
+
+
+@pytest.mark.parametrize("long", [False, True], ids=["short lengths", "long lengths"])
 def test_an_answer_that_is_cut_is_no_answer(long: bool) -> None:
     stream = b"".join(message(entry, long) for entry in ENTRIES) + DONE
     whole = {0, len(stream)}

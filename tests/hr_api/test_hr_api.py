@@ -14,7 +14,7 @@ import pytest
 from pydantic import ValidationError
 
 from connectors.hr_api import Settings, read
-from reconciler.connector import AccessRefused, Answer, Context, Defect, Ended, Incomplete, Page
+from reconciler.connector import AccessRefused, Answer, Context, Defect, Ended, Identity, Incomplete, Page
 from reconciler.sandbox.faults import Fault, Faults
 from reconciler.sandbox.http import HttpServer
 from tests.hr_api import systems
@@ -263,6 +263,15 @@ WRONG = [
 def test_wrong_settings_are_refused(keys: dict[str, Any], told: str) -> None:
     with pytest.raises(ValidationError, match=told):
         Settings.model_validate({"kind": "hr_api", "password": "env:HR", **keys})
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_who_answered_is_the_company_and_not_the_clerk(house: Callable[[str], House], name: str) -> None:
+    """Pinned on the first night: another system, or its test environment, is not taken for it."""
+    here = house(name)
+    host = here.server.url.removeprefix("http://")
+    who = {"bamboohr": host, "workday": f"{host}/example"}.get(name, f"{USERS.get(name)} at {host}")
+    assert Identity(who) in here.read()
 
 
 def test_usual_addresses_are_known() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import os
 import shutil
@@ -12,14 +13,16 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from connectors import hr_file
+from connectors import _workbook, hr_file
 from connectors._presets import names, preset
 from connectors._roster_settings import COLUMNS
 from connectors.hr_file import Settings, read
 from reconciler.config import check, load
 from reconciler.connector import Context, Defect, Page
+from reconciler.errors import UsageError
 from reconciler.starter import starter
 from reconciler.tables import STATUSES
+from tests.hr_file.workbooks import book, in_process
 
 SAMPLES = Path(__file__).parent / "samples"
 NOW = datetime(2026, 11, 22, 2, 5, tzinfo=UTC)
@@ -72,6 +75,27 @@ def test_the_sample_reads_as_it_did(name: str, tmp_path: Path) -> None:
     assert read_as == golden
     assert [person["given_name"] for person in read_as] == ["Ada", "Bo", "Jo", "Zoë"]
     assert (read_as[2]["status"], read_as[3]["worker_type"]) == ("left", "contractor")
+
+
+@pytest.mark.parametrize("name", names())
+def test_the_sample_as_a_workbook_is_known_and_reads_the_same(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_workbook, "in_child", in_process)
+    text, delimiter = (SAMPLES / f"{name}.csv").read_text("utf-8-sig"), preset(name).settings.get("delimiter", ",")
+    header, *rows = csv.reader(text.splitlines(), delimiter=delimiter)
+    (tmp_path / "r.xlsx").write_bytes(book(rows, header))
+    (tmp_path / "config.toml").write_text(starter(tmp_path / "r.xlsx", tmp_path / "config.toml"), "utf-8")
+    config = load(tmp_path / "config.toml")
+    settings = config.connectors["hr"].settings
+    assert isinstance(settings, Settings)
+    assert (settings.preset, check(config)) == (name, [])
+    assert people(settings) == json.loads((SAMPLES / f"{name}.json").read_text("utf-8"))
+
+
+def test_a_workbook_of_two_rosters_is_no_sample(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_workbook, "in_child", in_process)
+    (tmp_path / "r.xlsx").write_bytes(book(change=lambda made, _: made.create_sheet("Old").append(["Employee ID", "Status"])))
+    with pytest.raises(UsageError, match="2 sheets with content: Sheet, Old"):
+        starter(tmp_path / "r.xlsx", tmp_path / "config.toml")
 
 
 @pytest.mark.parametrize("name", names())

@@ -32,7 +32,7 @@ def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
 def answers(path: Path, body: bytes, **keys: Any) -> list[Answer]:
     path.write_bytes(body)
     os.utime(path, (NOW.timestamp() - 60,) * 2)
-    told = {"kind": "hr_file", "path": str(path), "statuses": WORDS, "max_quarantined_percent": 10.0, **keys}
+    told = {"kind": "hr_file", "path": str(path), "statuses": WORDS, "max_quarantined_percent": 30.0, **keys}
     return list(read(Settings.model_validate(told), Context("hr", NOW)))
 
 
@@ -82,16 +82,16 @@ TAKEN: list[tuple[str, bytes, dict[str, Any], str, int, Any]] = [
     ("a department as a number", with_cell("G9", 4711), {}, "department", 7, "4711"),
     ("a name that looks like an error", with_cell("C9", "#Null"), {}, "family_name", 7, "#Null"),
     ("a name of two lines is one row", with_cell("C9", "Doe\nRoe"), {}, "family_name", 7, "Doe\nRoe"),
-    ("a lie about its size", patched(book(), 'ref="A1:I41"', 'ref="A1:I9"'), {}, "employee_id", 39, "000040"),
-    ("a lie about everything", patched(book(), 'ref="A1:I41"', 'ref="A1:A1"'), {}, "employee_id", 39, "000040"),
-    ("no word about its size", patched(book(), '<dimension ref="A1:I41" />', ""), {}, "employee_id", 39, "000040"),
-    ("a formula in a column nobody reads", book([[*row, "=1+1"] for row in ROWS], [*HEADER, "Shoe Size"]), {}, "employee_id", 39, "000040"),
-    ("an error in a column nobody reads", book([[*row, "#N/A"] for row in ROWS], [*HEADER, "Shoe Size"]), {}, "employee_id", 39, "000040"),
-    ("blank rows between", book([line for row in ROWS for line in (row, [])]), {}, "employee_id", 39, "000040"),
-    ("a sheet that starts lower", book(header=[], rows=[[], HEADER, *ROWS]), {}, "employee_id", 39, "000040"),
-    ("a blank second sheet", book(change=lambda made, _: made.create_sheet("Sheet2")), {}, "employee_id", 39, "000040"),
-    ("a hidden second sheet", book(change=hidden_second_sheet), {}, "employee_id", 39, "000040"),
-    ("a named sheet of two", book(change=second_sheet), {"sheet": "Sheet"}, "employee_id", 39, "000040"),
+    ("a lie about its size", patched(book(), 'ref="A1:I13"', 'ref="A1:I4"'), {}, "employee_id", 11, "000012"),
+    ("a lie about everything", patched(book(), 'ref="A1:I13"', 'ref="A1:A1"'), {}, "employee_id", 11, "000012"),
+    ("no word about its size", patched(book(), '<dimension ref="A1:I13" />', ""), {}, "employee_id", 11, "000012"),
+    ("a formula in a column nobody reads", book([[*row, "=1+1"] for row in ROWS], [*HEADER, "Shoe Size"]), {}, "employee_id", 11, "000012"),
+    ("an error in a column nobody reads", book([[*row, "#N/A"] for row in ROWS], [*HEADER, "Shoe Size"]), {}, "employee_id", 11, "000012"),
+    ("blank rows between", book([line for row in ROWS for line in (row, [])]), {}, "employee_id", 11, "000012"),
+    ("a sheet that starts lower", book(header=[], rows=[[], HEADER, *ROWS]), {}, "employee_id", 11, "000012"),
+    ("a blank second sheet", book(change=lambda made, _: made.create_sheet("Sheet2")), {}, "employee_id", 11, "000012"),
+    ("a hidden second sheet", book(change=hidden_second_sheet), {}, "employee_id", 11, "000012"),
+    ("a named sheet of two", book(change=second_sheet), {"sheet": "Sheet"}, "employee_id", 11, "000012"),
     ("an extra column as date and number", book([[*row, date(2020, 1, 6)] for row in ROWS], [*HEADER, "Badge"]), {"extra": ["Badge"]}, "extra", 0, '{"Badge": "2020-01-06"}'),
 ]  # fmt: skip
 
@@ -103,7 +103,7 @@ def test_what_is_odd_and_right_is_taken(
     made = answers(tmp_path / "r.xlsx", body, **keys)
     assert [answer for answer in made if isinstance(answer, Defect)] == []
     found = people(made)
-    assert (len(found["employee_id"]), found[column][at]) == (40, value)
+    assert (len(found["employee_id"]), found[column][at]) == (12, value)
 
 
 FORMULA = patched(with_cell("D9", "=A1"), "<f>A1</f><v />", "<f>A1</f><v>1</v>")
@@ -139,19 +139,19 @@ def test_quarantined_with_row_and_column(tmp_path: Path, body: bytes, keys: dict
     (defect,) = (answer for answer in made if isinstance(answer, Defect))
     assert (defect.line, defect.column, defect.rejected) == (9, column, False)
     assert found in defect.found and defect.allowed and defect.problem
-    assert len(people(made)["employee_id"]) == 39
+    assert len(people(made)["employee_id"]) == 11
 
 
 def test_merged_cells_quarantine_every_row_they_touch(tmp_path: Path) -> None:
     made = answers(tmp_path / "r.xlsx", book(change=lambda _, sheet: sheet.merge_cells("G5:G7")))
     defects = [answer for answer in made if isinstance(answer, Defect)]
     assert [(defect.line, defect.found) for defect in defects] == [(row, "has merged cells (G5:G7)") for row in (5, 6, 7)]
-    assert len(people(made)["employee_id"]) == 37
+    assert len(people(made)["employee_id"]) == 9
 
 
 def test_a_row_that_is_nobodys_is_rejected(tmp_path: Path) -> None:
     made = answers(tmp_path / "r.xlsx", book([*ROWS, [None] * 6 + ["Total"]]))
-    assert [(defect.line, defect.rejected) for defect in made if isinstance(defect, Defect)] == [(42, True)]
+    assert [(defect.line, defect.rejected) for defect in made if isinstance(defect, Defect)] == [(14, True)]
     people(made)
 
 
@@ -160,7 +160,7 @@ REFUSED: list[tuple[str, bytes, dict[str, Any], str]] = [
     ("no archive", b"PK", {}, "is no whole workbook"),
     ("an old workbook, or one with a password", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + b"\0" * 512, {}, "protected by a password, or an old workbook"),
     ("a CSV file by another name", b"Employee ID,Status\n1,Active\n", {}, "is no whole workbook"),
-    ("cut in the middle", book()[:3000], {}, "is no whole workbook"),
+    ("cut in the middle", book()[:2500], {}, "is no whole workbook"),
     ("an archive of other things", added(b"", "readme.txt", b"hello"), {}, "is no workbook that can be read"),
     ("no rows at all", book([], []), {}, "has nothing on any sheet"),
     ("a header and no people", book([]), {}, "has a header and no people"),
@@ -174,15 +174,15 @@ REFUSED: list[tuple[str, bytes, dict[str, Any], str]] = [
     ("rows out of order", patched(book(), '<row r="9"', '<row r="5"'), {}, "not in order"),
     ("a cell in another row", patched(book(), '<c r="D9"', '<c r="D8"'), {}, "not in order"),
     ("two cells of one place", patched(book(), '<c r="E9"', '<c r="D9"'), {}, "not in order"),
-    ("a row beyond the last", patched(book(), '<row r="41"', '<row r="1048577"'), {}, "not in order"),
+    ("a row beyond the last", patched(book(), '<row r="13"', '<row r="1048577"'), {}, "not in order"),
     ("an XML of another kind that no reader sees", patched(book(), f'xmlns="{MAIN}"', f'xmlns="{STRICT}"'), {}, "two readings"),
     ("entities", patched(book(), "<worksheet", '<!DOCTYPE x [<!ENTITY a "b">]><worksheet'), {}, "declares entities"),
     ("a part twice", added(book(), SHEET, b"<worksheet/>"), {}, "two parts of one name"),
     ("XML that breaks off", patched(book(), "</sheetData>", ""), {}, "is no XML"),
     ("a style that is not there", patched(book(), '<c r="E9" s="1"', '<c r="E9" s="77"'), {}, "is no workbook that can be read"),
     ("a text that is not there", patched(book(), '<c r="D9" t="s"><v>', '<c r="D9" t="s"><v>99999'), {}, "is no workbook that can be read"),
-    ("half of the rows hidden", book(change=lambda _, sheet: [setattr(sheet.row_dimensions[n], "hidden", True) for n in range(2, 22)]), {}, "rows cannot be read in 20 of 40 rows"),
-    ("every status by a formula", book([[*row[:3], "=1", *row[4:]] for row in ROWS]), {}, "'Status' is wrong in 40 of 40 rows.*paste values"),
+    ("half of the rows hidden", book(change=lambda _, sheet: [setattr(sheet.row_dimensions[n], "hidden", True) for n in range(2, 8)]), {}, "rows cannot be read in 6 of 12 rows"),
+    ("every status by a formula", book([[*row[:3], "=1", *row[4:]] for row in ROWS]), {}, "'Status' is wrong in 12 of 12 rows.*paste values"),
 ]  # fmt: skip
 
 
@@ -207,14 +207,14 @@ BOOK = book(ROWS[:5])
 def _of_many_parts() -> bytes:
     made = io.BytesIO(BOOK)
     with zipfile.ZipFile(made, "a") as archive:
-        for n in range(10_001):
+        for n in range(2_001):
             archive.writestr(f"xl/media/{n}", b"")
     return made.getvalue()
 
 
 BOMBS = [
-    ("a part of zeros", added(BOOK, "xl/media/zeros.bin", b"\0" * (80 << 20)), "unpacks to more than 64 MiB"),
-    ("ten thousand parts", _of_many_parts(), "unpacks to more than 64 MiB or 10000 parts"),
+    ("a part of zeros", added(BOOK, "xl/media/zeros.bin", b"\0" * (65 << 20)), "unpacks to more than 64 MiB"),
+    ("two thousand parts", _of_many_parts(), "unpacks to more than 64 MiB or 2000 parts"),
     ("more text than memory", patched(BOOK, "</sst>", "<si><t>" + "x" * (60 << 20) + "</t></si></sst>", TEXTS), "takes more than .*112 MiB"),
     ("rows for ever", patched(BOOK, "</sheetData>", "<row><c><v>1</v></c></row>" * 300_000 + "</sheetData>"), "takes more than 1 seconds or"),
 ]  # fmt: skip

@@ -31,7 +31,7 @@ def person(number: int) -> list[Any]:
     return [f"{number:06d}", "Jo", f"Doe{number}", "Active", date(2020, 1, 6), None, "Finance", email, "Europe/London"]
 
 
-ROWS: list[list[Any]] = [person(n) for n in range(1, 41)]
+ROWS: list[list[Any]] = [person(n) for n in range(1, 13)]
 
 
 def book(rows: Sequence[Row] = ROWS, header: Row = HEADER, change: Callable[[Any, Any], None] | None = None) -> bytes:

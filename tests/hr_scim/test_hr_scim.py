@@ -14,7 +14,7 @@ import pytest
 from pydantic import ValidationError
 
 from connectors.hr_scim import Settings, read
-from reconciler.connector import AccessRefused, Answer, Context, Defect, Ended, Incomplete, Page
+from reconciler.connector import AccessRefused, Answer, Context, Defect, Ended, Identity, Incomplete, Page
 from reconciler.sandbox.faults import Fault, Faults
 from reconciler.sandbox.http import HttpServer
 from tests.hr_scim.service import DATES, ENTERPRISE, TOKEN, Service, user
@@ -75,6 +75,8 @@ def test_everybody_is_read_by_what_the_service_offers(paged: House) -> None:
               "job_title": "Clerk", "company": "Example Ltd", "timezone": "Europe/London", "manager_id": "000001"}  # fmt: skip
     assert {name: found["000002"][name] for name in second} == second
     assert (found["000003"]["status"], found["000001"]["manager_id"]) == ("left", None)
+    assert Identity(paged.server.url.removeprefix("http://")) in paged.read()
+    del paged.server.faults.requests[len(paged.server.faults.requests) // 2 :]
     asked = [line for line in paged.server.faults.requests if "Users" in line]
     assert all(("cursor=" in line) == paged.service.cursors for line in asked)
     assert (len(asked), sum("attributes=id" in line for line in asked)) == ((3, 0) if paged.service.cursors else (6, 3))

@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from pydantic import ValidationError
 
 from connectors.hr_sql import Settings, read
-from reconciler.connector import Answer, AsOf, Context, Defect, Ended, Incomplete, Page
+from reconciler.connector import Answer, AsOf, Context, Defect, Ended, Identity, Incomplete, Page
 
 NOW = datetime(2026, 11, 22, 2, 5, tzinfo=UTC)
 PEOPLE = "CREATE TABLE staff (employee_id TEXT, given_name TEXT, family_name TEXT, status TEXT, start_date DATE, last_day, department TEXT)"
@@ -46,6 +46,7 @@ def people(made: list[Answer]) -> dict[str, list[Any]]:
 
 
 def test_reads_people_and_trims_padding(tmp_path: Path, database: sqlite3.Connection) -> None:
+    assert Identity(f"sqlite:///{tmp_path}/hr.db") in answers(tmp_path)
     found = people(answers(tmp_path))
     assert (len(found["employee_id"]), found["employee_id"][0], found["department"][0]) == (50, "000001", "Finance")
     assert (found["status"][0], found["start_date"][0]) == ("active", date(2020, 1, 6))

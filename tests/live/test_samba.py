@@ -150,7 +150,7 @@ LEAVERS = f"OU=Leavers, Ltd,{BASE}".replace(", L", "\\, L")
 PERSON = {
     "department": "R&D",
     "title": "Engineer",
-    "employeeID": "000900",
+    "employeeID": "900900",
     "displayName": "Jo “J” Doe",
     "userAccountControl": 66080,
 }
@@ -267,7 +267,7 @@ def test_the_writer_takes_no_primary_group_away(subject: Subject) -> None:
 
 def test_the_writer_creates_deletes_and_restores(subject: Subject) -> None:
     new = {"email": "li.o'brien@live.example", "display_name": "O'Brien, Li #1+", "given_name": "Li", "family_name": "O'Brien",
-           "employee_id": "000901", "manager_account_id": subject.ids["boss"], "container": LEAVERS}  # fmt: skip
+           "employee_id": "900901", "manager_account_id": subject.ids["boss"], "container": LEAVERS}  # fmt: skip
     change = Change("create", None, None, None, new)
     assert subject.writer.state(change) is None
     subject.writer.write(change)

@@ -343,6 +343,29 @@ def test_a_busy_server_is_waited_for(lab: Lab) -> None:
     assert (waited, lab.directory.entry(ANN)["title"]) == ([1.0, 2.0], [b"Chief"])
 
 
+def test_a_busy_server_is_waited_for_before_looking_too(lab: Lab) -> None:
+    change = lab.change("attribute", ANN, "Boss", "Chief", "job_title")
+    lab.server.faults.reset(Fault("^search", "status", 1, 51), Fault("^search", "status", 2, 52))
+    assert lab.writer.state(change) == "Boss"
+
+
+def test_a_column_is_written_to_where_it_was_read_from(lab: Lab) -> None:
+    lab.directory.change(ANN, l="London")
+    change = lab.change("attribute", ANN, "London", "Leeds", "location")
+    lab.writer.write(change)
+    entry = lab.directory.entry(ANN)
+    assert (entry["l"], entry.get("physicalDeliveryOfficeName"), lab.writer.state(change)) == ([b"Leeds"], None, "Leeds")
+
+
+def test_a_manager_who_may_not_be_seen_is_not_overwritten(lab: Lab) -> None:
+    change = changes(lab)["manager"]
+    lab.directory.hide(STAFF, REMEDIATOR)
+    lab.directory.change(ZOE, manager=f"CN=Reader,{STAFF}")
+    lab.directory.move(ZOE, f"CN=Zoë Müller,{LEAVERS}")
+    with pytest.raises(Changed, match="CN=Reader"):
+        lab.writer.write(change)
+
+
 # --- when the answer is lost ----------------------------------------------------------------------------------------
 
 

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from connectors import _google_fields as fields
+from connectors._google_sessions import LEFT
 from connectors._google_writer import GoogleWriter
 from connectors.google_workspace import ORDER, WRITES, Settings, cannot, instruct, writer
 from reconciler.connector import Context
@@ -208,12 +209,12 @@ def test_a_first_job_comes_and_goes(lab: Lab) -> None:
 
 def test_signing_out_takes_everything_that_lets_in(lab: Lab) -> None:
     change = lab.change("sessions", 5, None, "revoked")
-    assert lab.writer.state(change) == 2
+    assert lab.writer.state(change) == LEFT
     lab.writer.write(change)
     here = lab.id(5)
     assert (lab.customer.tokens[here], lab.customer.asps[here], lab.customer.codes.get(here)) == ({}, {}, None)
     assert lab.customer.signed_out == [here]
-    assert lab.writer.state(change) == 0
+    assert lab.writer.state(change) is None
 
 
 def test_signing_out_somebody_suspended_leaves_the_codes(lab: Lab) -> None:
@@ -221,20 +222,37 @@ def test_signing_out_somebody_suspended_leaves_the_codes(lab: Lab) -> None:
     assert (lab.customer.tokens[lab.id(1)], lab.customer.signed_out) == ({}, [lab.id(1)])
 
 
-@pytest.mark.parametrize("step", ["asps", "tokens", "verificationCodes", "signOut"])
-def test_a_lost_step_of_signing_out_is_unknown_and_can_be_repeated(lab: Lab, step: str) -> None:
+STEPS = ["signOut", "asps", "tokens", "verificationCodes"]
+
+
+@pytest.mark.parametrize("step", STEPS)
+def test_a_lost_step_of_signing_out_is_repeated(lab: Lab, step: str) -> None:
     change = lab.change("sessions", 5, None, "revoked")
     lab.server.faults.reset(Fault(f"^(POST|DELETE) .*/{step}", "cut"))
-    with pytest.raises(Unknown):
-        lab.writer.write(change)
     lab.writer.write(change)
-    assert (lab.writer.state(change), lab.customer.signed_out[-1]) == (0, lab.id(5))
+    assert (lab.writer.state(change), lab.customer.signed_out[-1]) == (None, lab.id(5))
 
 
-def test_a_step_that_is_declined_after_others_is_unknown(lab: Lab) -> None:
+@pytest.mark.parametrize("step", STEPS)
+def test_signing_out_in_part_is_unknown_and_not_taken_for_the_whole(lab: Lab, step: str) -> None:
+    change = lab.change("sessions", 5, None, "revoked")
+    lab.server.faults.reset(*(Fault(f"^(POST|DELETE) .*/{step}", "status", at, 503) for at in (1, 2)))
+    with pytest.raises(Unknown, match="of 4 steps 1 may not"):
+        lab.writer.write(change)
+    assert lab.writer.state(change) == (LEFT if step in ("asps", "tokens") else None)
+    lab.writer.write(change)
+    assert (lab.writer.state(change), lab.customer.codes.get(lab.id(5)), lab.customer.signed_out[-1]) == (None, None, lab.id(5))
+
+
+def test_a_step_that_is_declined_is_a_refusal_only_if_it_is_the_first(lab: Lab) -> None:
+    change = lab.change("sessions", 5, None, "revoked")
     lab.server.faults.reset(Fault("^POST .*/signOut", "status", 1, 400))
-    with pytest.raises(Unknown, match="3 of 4 steps"):
-        lab.writer.write(lab.change("sessions", 5, None, "revoked"))
+    with pytest.raises(Refused):
+        lab.writer.write(change)
+    assert lab.writer.state(change) == LEFT
+    lab.server.faults.reset(Fault("^DELETE .*/asps", "status", 1, 400))
+    with pytest.raises(Unknown, match="of 4 steps 1 may not"):
+        lab.writer.write(change)
 
 
 def test_a_deleted_user_is_restored_where_it_was(lab: Lab) -> None:
@@ -461,15 +479,16 @@ BY_HAND: list[tuple[Change, Facts, str]] = [
     (Change("entitlement", "1", "role-1", True, False), Facts(WHO, held("role"), ("direct",)), "Admin roles > Finance team"),
     (Change("entitlement", "1", "oauth-c", True, False), Facts(WHO, held("oauth_grant"), ("direct",)), "delete token clientid c"),
     (Change("entitlement", "1", "device-d", True, False), Facts(WHO, held("device"), ("direct",)), "gam update mobile d"),
-    (Change("attribute", "1", "department", "x", "y"), Facts(WHO), "Employee information: department = y"),
+    (Change("attribute", "1", "department", "x", "y"), Facts(WHO), "jo@example.com > User information > Employee information: Department = y"),
     (Change("attribute", "1", "given_name", "x", "Jo's"), Facts(WHO), "firstname 'Jo'\"'\"'s'"),
-    (Change("attribute", "1", "employee_id", "x", "42"), Facts(WHO), "externalid organization 42"),
-    (Change("attribute", "1", "manager_account_id", None, "2"), Facts(WHO), "relation manager uid:2"),
+    (Change("attribute", "1", "employee_id", "x", "42"), Facts(WHO), "Employee ID = 42"),
+    (Change("attribute", "1", "manager_account_id", None, "2"), Facts(WHO), "Manager's email = the address that gam info user uid:2 nogroups tells"),
     (Change("container", "1", None, "/", "/Old staff"), Facts(WHO), "gam update user uid:1 org '/Old staff'"),
     (Change("create", None, None, None, NEW), Facts(WHO), "password random changepassword on"),
     (Change("delete", "1", None, "live", "deleted"), Facts(WHO), "gam delete user uid:1"),
     (Change("delete", "1", None, "deleted", "live"), Facts(WHO), "gam undelete user uid:1"),
     (Change("owner", "1", "g", "1", "2"), Facts(WHO, held("group")), "add owner uid:2"),
+    (Change("owner", "1", "device-d", "1", "2"), Facts(WHO, held("device")), "gam update mobile d action account_wipe"),
     (Change("transfer", "1", "2", None, "transferred"), Facts(WHO), "gam create datatransfer uid:1 gdrive uid:2"),
 ]  # fmt: skip
 

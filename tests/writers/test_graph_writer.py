@@ -422,6 +422,7 @@ BY_HAND: list[tuple[Change, Facts, str]] = [
     (Change("delete", "u", None, "live", "deleted"), Facts(WHO), "Remove-MgUser -UserId 'u'"),
     (Change("delete", "u", None, "deleted", "live"), Facts(WHO), "Restore-MgDirectoryDeletedItem"),
     (Change("owner", "u", "g", "u", "m"), Facts(WHO, held("group")), "New-MgGroupOwnerByRef -GroupId 'g'"),
+    (Change("owner", "u", "d", "u", "m"), Facts(WHO, held("device")), "registers it anew"),
     (Change("transfer", "u", "m", None, "transferred"), Facts(WHO), "Set-SPOUser"),
     (Change("container", "u", None, "a", "b"), Facts(WHO), "Admin units"),
 ]  # fmt: skip

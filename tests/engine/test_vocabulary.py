@@ -1,0 +1,43 @@
+"""Codes of ids: the same as a dictionary would give, whatever was known before."""
+
+from __future__ import annotations
+
+import pyarrow as pa
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from reconciler import vocabulary
+from reconciler.vocabulary import Vocabulary
+
+IDS = st.lists(st.text(max_size=3), max_size=60)
+
+
+@given(known=st.lists(st.text(max_size=3), unique=True, max_size=60), asked=st.lists(IDS, max_size=4))
+def test_codes_are_those_of_a_dictionary(known: list[str], asked: list[list[str]]) -> None:
+    made, codes = Vocabulary(pa.array(known, pa.string())), {text: code for code, text in enumerate(known)}
+    for ids in asked:
+        assert made.encode(ids).tolist() == [codes.setdefault(text, len(codes)) for text in ids]
+    assert made.texts().to_pylist() == list(codes)
+    assert len(made) == len(codes)
+
+
+def test_a_code_outlives_the_night() -> None:
+    first = Vocabulary()
+    first.encode(["a", "b"])
+    second = Vocabulary(first.texts())
+    assert second.encode(["c", "b", "b", "a"]).tolist() == [2, 1, 1, 0]
+    assert second.name(2) == "c"
+
+
+@pytest.mark.parametrize("known", [["a", "b"], ["a"], []], ids=["both known", "one known", "none known"])
+def test_known_ids_of_one_hash_are_told_apart_and_a_listed_one_is_never_taken_for_another(
+    known: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(vocabulary, "_hashes", lambda texts: vocabulary.np.array([len(text) for text in texts], "int64"))
+    made = Vocabulary(pa.array(known, pa.string()))
+    codes = made.encode(["a"]), made.encode(["b"])
+    assert len(known) == 1 or made.encode(["a", "b"]).tolist() == [0, 1]
+    told = [made.sure(code, pa.array([text])) for code, text in zip(codes, "ab", strict=True)]
+    assert told == [True, len(known) != 1]
+    assert (codes[0] != codes[1]) == (len(known) != 1)
