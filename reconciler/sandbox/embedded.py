@@ -161,7 +161,6 @@ subject = "{subject}"
 writer = {{ subject = "{google_remediator}" }}
 api_url = "{google}"
 licence_queries_per_minute = 60000    # the embedded licence manager has no quota
-writer = {{ subject = "{subject}" }}
 {trust}
 [exempt]
 accounts = ["svc-*", "breakglass*", "reader", "remediator"]
