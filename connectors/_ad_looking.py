@@ -12,7 +12,7 @@ import ldap3
 
 from connectors._ad_accounts import ATTRIBUTES, DISABLED, Reckoning, account
 from connectors._ad_names import by_guid, common_name, first_part, in_filter, login_of, same_name
-from connectors._ad_values import Attributes, guid, number, sid, text, texts
+from connectors._ad_values import Attributes, filetime, guid, number, sid, text, texts
 from connectors._ldap import NO_SUCH_OBJECT, SHOW_DELETED, Directory, Refused, Search
 from connectors._writing import Seen
 from reconciler.writer import Change, Changed
@@ -73,9 +73,9 @@ class Looking:
         _, entry, row = self._account(change)
         flags = number(entry, "userAccountControl") or 0
         wanted = flags & ~DISABLED if change.after else flags | DISABLED
-        barred = (
-            "the account has expired: move its expiry date first" if change.after and row["state_reason"] == "expired" else ""
-        )
+        expires = filetime(number(entry, "accountExpires"))
+        expired = expires is not None and expires <= self.now.timestamp() * 1_000_000
+        barred = "the account has expired: move its expiry date first" if change.after and expired else ""
         name = by_guid(str(change.account))
         old, new = [b"%d" % flags], [b"%d" % wanted]
         return self._seen(row["enabled"], _swap(name, "userAccountControl", old, new), barred or _built_in(row))

@@ -310,6 +310,9 @@ def test_built_in_accounts_and_expired_ones_are_left_alone(lab: Lab) -> None:
         lab.writer.write(lab.change("enabled", f"CN=Administrator,CN=Users,{BASE}", True, False))
     with pytest.raises(Refused, match="expired"):
         lab.writer.write(lab.change("enabled", f"CN=Expired,{STAFF}", False, True))
+    lab.directory.change(f"CN=Expired,{STAFF}", userAccountControl=66050)
+    with pytest.raises(Refused, match="expired"):
+        lab.writer.write(lab.change("enabled", f"CN=Expired,{STAFF}", False, True))
     with pytest.raises(Refused, match="knows no change of sessions"):
         lab.writer.write(lab.change("sessions", ANN, None, "revoked"))
     assert lab.sent() == []
