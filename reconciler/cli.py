@@ -20,7 +20,7 @@ app = typer.Typer(
     **taught("demo", "init --from-csv roster.csv", "run --fail-on critical"),
 )  # fmt: skip
 policies = typer.Typer(no_args_is_help=True, help="The catalogue of policies.", rich_markup_mode=None, **taught("policies list"))
-db = typer.Typer(no_args_is_help=True, help="The journal.", rich_markup_mode=None, **taught("db verify"))
+db = typer.Typer(no_args_is_help=True, help="The journal and the database.", rich_markup_mode=None, **taught("db verify"))
 findings = typer.Typer(invoke_without_command=True, rich_markup_mode=None, **taught(*FILTERED))
 
 

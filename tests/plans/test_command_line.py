@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Sequence
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from reconciler.who import _login_uid
 from tests.contract.test_verbs import fits
 from tests.plans.conftest import REMEDIATION, Company
 
@@ -138,6 +141,20 @@ def test_the_maker_may_not_approve_where_two_people_are_wanted(adopted: Company)
     assert adopted.at("plan", "--out", "p.json").returncode == 0
     refused = adopted.at("approve", "p.json", "--reason", "me")
     assert (refused.returncode, "may not approve it" in refused.stderr) == (6, True)
+
+
+@pytest.mark.skipif(os.getuid() != 0 or _login_uid() is not None, reason="needs root without a login, to be two people")
+def test_another_person_approves_and_only_their_word_counts(adopted: Company) -> None:
+    adopted.settings("[remediation]\nenabled = true\n")
+    assert adopted.at("plan", "--out", "p.json", "--policy", "orphan-account").returncode == 0
+    bo = {"SUDO_UID": "1"}
+    when = (adopted.now - timedelta(hours=22)).isoformat()
+    assert adopted.cli("approve", "p.json", "--reason", "read", "--as-of", when, env=bo).returncode == 0
+    assert applied(adopted, 0)["applied"] == 1
+    adopted.settings("[remediation]\nenabled = true\napprovers = ['zoe']\n")
+    assert adopted.at("plan", "--out", "q.json").returncode == 0
+    refused = adopted.cli("approve", "q.json", "--reason", "read", "--as-of", when, env=bo)
+    assert (refused.returncode, "approvers" in refused.stderr) == (6, True)
 
 
 def test_nobody_at_a_terminal_must_say_yes(adopted: Company) -> None:

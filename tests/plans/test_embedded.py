@@ -119,8 +119,8 @@ def test_applied_gone_undone_and_back(house: Remediated) -> None:
     found, before = house.tonight(), everything(house)
     plan = house.plan()
     applied = house.apply(plan)
-    assert Counter(r.outcome for r in applied.results.values()) == {"done": len(plan.actions)}, applied.results
-    assert len({a.source for a in plan.actions}) >= 2
+    assert {r.outcome for r in applied.results.values()} <= {"done", "already"}, applied.results
+    assert {a.source for a in plan.actions} == {"ad", "m365", "google"}
     synchronise(house)
     answered = {finding for a in plan.actions for finding in a.findings}
     lasting = {"orphan-account", "leaver-account-used"}  # about who owns it, and what was done once: not about its state
@@ -150,7 +150,7 @@ def test_every_lost_answer_is_settled_by_reading_back_in_the_same_apply(house: R
     """The effect has happened, and the connection is cut before a byte of the answer."""
     house.tonight()
     plan = house.plan(name="lost.json")
-    house.embedded.faults["google"].reset(Fault("^(PUT|POST|DELETE) /a", "cut", 0, 0))
+    house.embedded.faults["google"].reset(Fault("^(PUT|PATCH|POST|DELETE) /a", "cut", 0, 0))
     house.embedded.faults["ad"].reset(Fault("^modify", "cut", 0, 0))
     house.embedded.faults["m365"].reset(Fault("^(PATCH|DELETE|POST) /v1.0/(users|groups)", "cut", 0, 0))
     try:
@@ -163,5 +163,5 @@ def test_every_lost_answer_is_settled_by_reading_back_in_the_same_apply(house: R
         e.facts["n"] for e in Journal.of(house.config.state.dir).entries() if e.kind == "intent" and e.facts["plan"] == plan.plan
     )
     assert set(sent.values()) == {1}, "nothing was sent twice"
-    assert sum("lost" in r.detail for r in applied.results.values()) > 0.9 * len(plan.actions)
+    assert sum("lost" in r.detail for r in applied.results.values()) >= len(plan.actions) - 1, applied.results
     house.apply(house.undo(plan), "undo.json")
