@@ -106,14 +106,14 @@ def void(_: object) -> None:
 
 
 PROBES = (
-    Probe("admin.directory.customer.readonly", "which customer it is", "any administrator role", Examination.customer),
-    Probe("admin.directory.user.readonly", "users", "Admin API privileges: Users, Read", Examination.users),
-    Probe("admin.directory.group.readonly", "groups", "Admin API privileges: Groups, Read", Examination.groups),
-    Probe("admin.directory.group.member.readonly", "members of groups", "Admin API privileges: Groups, Read", Examination.members),
-    Probe("admin.directory.rolemanagement.readonly", "administrator roles", "super administrator", Examination.roles, "roles"),
-    Probe("apps.licensing", "licences", "License Management", Examination.licences, "licences"),
-    Probe("admin.directory.device.mobile.readonly", "mobile devices", "Mobile Device Management", Examination.devices, "devices"),
-    Probe("admin.directory.user.security", "applications let in", "Users: Security", Examination.tokens, "oauth_grants"),
+    Probe("admin.directory.customer.readonly", "which customer it is", "any privilege", Examination.customer),
+    Probe("admin.directory.user.readonly", "users", "the Admin API privilege Users, Read", Examination.users),
+    Probe("admin.directory.group.readonly", "groups", "the Admin API privilege Groups, Read", Examination.groups),
+    Probe("admin.directory.group.member.readonly", "members of groups", "the Admin API privilege Groups, Read", Examination.members),
+    Probe("admin.directory.rolemanagement.readonly", "administrator roles", "a view of roles (super administrators have it)", Examination.roles, "roles"),
+    Probe("apps.licensing", "licences", "the privilege License Management", Examination.licences, "licences"),
+    Probe("admin.directory.device.mobile.readonly", "mobile devices", "the privilege Mobile Device Management", Examination.devices, "devices"),
+    Probe("admin.directory.user.security", "applications let in", "the privilege Security, User Security Management", Examination.tokens, "oauth_grants"),
 )  # fmt: skip
 
 
@@ -148,7 +148,7 @@ def _probed(here: Examination, probe: Probe) -> tuple[Check, Api | None]:
     try:
         probe.ask(here, api)
     except Refused as problem:
-        fix = f"give {here.who} an administrator role with the privilege: {probe.privilege}"
+        fix = f"give {here.who} an administrator role with {probe.privilege}"
         return Check("permission", probe.scope, lacking, f"{probe.reads}: {problem}", without, fix), api
     except Incomplete as problem:
         return Check(

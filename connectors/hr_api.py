@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 from pydantic import Field, model_validator
 
 from connectors import _hr_personio
+from connectors._examining import host
 from connectors._hr_bamboohr import bamboohr
 from connectors._hr_hibob import hibob
 from connectors._hr_listing import Told
@@ -20,6 +21,7 @@ from connectors._http import Api, new_session
 from connectors._roster import Row
 from connectors._roster_settings import RosterSettings
 from connectors._roster_table import answers, places, reading
+from reconciler.check import Check
 from reconciler.connector import Answer, AsOf, Context, FileRef, Incomplete, Need, SecretRef
 
 NEEDS = (
@@ -59,6 +61,11 @@ class Settings(RosterSettings):
         if self.preset != "bamboohr" and not self.username:
             raise ValueError(f"{self.preset} needs a username beside the password")
         return self
+
+
+def examine(settings: Settings, context: Context) -> Iterator[Check]:
+    """What `doctor` asks beyond a whole read. Raises Incomplete when the host is not reached."""
+    yield from host(settings.url, settings.ca_file, context)
 
 
 def read(settings: Settings, context: Context) -> Iterator[Answer]:

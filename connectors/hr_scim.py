@@ -10,11 +10,13 @@ from urllib.parse import urlsplit
 
 from pydantic import Field, model_validator
 
+from connectors._examining import host
 from connectors._hr_listing import MOST_PAGES, Moved, Told, count, distinct, records, steady, text
 from connectors._http import Api, NotThere, PageExpired, Refused, new_session
 from connectors._roster import Row
 from connectors._roster_settings import COLUMNS, RosterSettings
 from connectors._roster_table import answers, places, reading
+from reconciler.check import Check
 from reconciler.connector import Answer, AsOf, Context, FileRef, Incomplete, Need, SecretRef
 
 NEEDS = (Need("read of Users", "the roster", "nothing can be said about anybody"),)
@@ -46,6 +48,11 @@ class Settings(RosterSettings):
     def _usual_words(cls, raw: Any) -> Any:
         """`active` is true or false, unless the configuration names another column for the status."""
         return {"statuses": {"active": ["true"], "left": ["false"]}, **raw} if isinstance(raw, dict) else raw
+
+
+def examine(settings: Settings, context: Context) -> Iterator[Check]:
+    """What `doctor` asks beyond a whole read. Raises Incomplete when the host is not reached."""
+    yield from host(settings.url, settings.ca_file, context)
 
 
 def read(settings: Settings, context: Context) -> Iterator[Answer]:

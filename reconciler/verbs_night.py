@@ -84,7 +84,7 @@ def check() -> None:
 
 
 def doctor(
-    connectors: Annotated[list[str] | None, typer.Argument(metavar="[CONNECTOR]...", help="Examine these alone; all of them without.")] = None,
+    connectors: Annotated[list[str] | None, typer.Argument(metavar="CONNECTOR", help="Examine these alone; all of them without.")] = None,
 ) -> None:  # fmt: skip
     """Ask every source what this identity may read: permissions, TLS, clocks, counts. Writes nothing anywhere."""
     from reconciler.config import load

@@ -18,7 +18,7 @@ import pytest
 
 from tests.contract.conftest import Estate
 
-VERBS = ["demo", "init", "check", "run", "findings", "explain", "diff", "report", "adopt", "hold", "unhold", "holds", "plan", "show",
+VERBS = ["demo", "init", "check", "doctor", "run", "findings", "explain", "diff", "report", "adopt", "hold", "unhold", "holds", "plan", "show",
          "approve", "apply", "undo", "evidence", "db", "schedule", "policies", "schema", "version"]  # fmt: skip
 
 
@@ -240,6 +240,7 @@ MISTAKES = [
     (["--color", "sometimes", "version"], "allowed: auto, always, never"),
     (["--as-of", "tonight", "version"], "2026-11-22T02:05:00Z"),
     (["version", "--config"], "--config needs a value"),
+    (["doctor", "adx"], "did you mean ad?"),
     (["run", "--only", "adx"], "there are: hr, ad"),
     (["run", "--fail-on", "severe"], "allowed: info, low, medium, high, critical"),
     (["run", "--accept", "hr"], "--reason TEXT"),
@@ -263,6 +264,31 @@ def test_a_mistake_is_told_in_a_sentence(lived: Estate, words: list[str], told: 
 
 
 # --- verbs ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("trouble", "state", "told", "code"),
+    [
+        ({}, "ok", "granted: accounts", 0),
+        ({"unreadable": ["sign_in"]}, "missing", "grant it", 0),
+        ({"identity": "S-1-5-21-2"}, "unreadable", "every night before it was S-1-5-21-1", 5),
+        ({"fails": "cut"}, "unreadable", "page 2 did not come", 5),
+        ({"fails": "fault"}, "unreadable", "stopped with ZeroDivisionError", 5),
+        ({"fails": "refused"}, "refused", "grant it the right to read", 4),
+    ],
+    ids=["granted", "an area is missing", "another identity", "cut", "a fault of the connector", "refused"],
+)
+def test_doctor_examines_a_connector_by_what_it_reads(
+    estate: Estate, trouble: dict[str, Any], state: str, told: str, code: int
+) -> None:
+    estate.night()
+    estate.trouble = trouble
+    estate.write()
+    before = {path: path.read_bytes() for path in estate.folder.rglob("*") if path.is_file()}
+    (source,) = estate.json("doctor", "ad", code=code)["connectors"]
+    assert source["state"] == state
+    assert [line for line in source["checks"] if line["state"] == state and told in f"{line['told']} {line['fix']}"]
+    assert {path: path.read_bytes() for path in estate.folder.rglob("*") if path.is_file()} == before
 
 
 def test_explain_says_who_why_and_what_would_clear_it(lived: Estate) -> None:

@@ -224,7 +224,7 @@ def test_a_google_subject_without_the_privilege_is_told_which(house: House) -> N
     finally:
         customer.change_user(reader, isAdmin=True)
     said = lines(one, "refused")["admin.directory.user.readonly"]
-    assert f"give {reader} an administrator role with the privilege: Admin API privileges: Users, Read" in said
+    assert f"give {reader} an administrator role with the Admin API privilege Users, Read" in said
 
 
 def test_deleted_objects_that_may_not_be_listed_come_with_the_command(house: House) -> None:
