@@ -4,26 +4,27 @@ from __future__ import annotations
 
 import logging
 import time
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from pydantic import BaseModel
 
 from reconciler import plugins
-from reconciler.check import STATES, Check, Counted, State
-from reconciler.config import Connector
-from reconciler.connector import AsOf, Context, Defect, Identity, Need, Page, Secret, Unreadable
+from reconciler.check import STATES, Check, State
+from reconciler.config import Config, Connector
+from reconciler.connector import Context, Need, Secret
+from reconciler.doctor_tally import Tally, age_of, rows_of, vanished
 from reconciler.errors import AccessRefused, SourceError, UsageError
 from reconciler.model import instant_text
 from reconciler.pull import Progress
+from reconciler.snapshots import Archive, Snapshot
+from reconciler.store import Store
 
 log = logging.getLogger(__name__)
 
-ACTIVE_PEOPLE = frozenset({"active", "leave", "suspended"})
 WHO = ("username", "client_id", "subject")  # the settings that say as whom a system is entered
 
 
@@ -53,6 +54,25 @@ class Examined:
         }  # fmt: skip
 
 
+@dataclass(frozen=True)
+class Known:
+    """What earlier nights tell of a source: who answered, and how many accounts each container had."""
+
+    identity: str | None = None
+    containers: Mapping[str, int] = field(default_factory=dict)
+
+
+def known_of(config: Config, store: Store) -> dict[str, Known]:
+    """Read off the last accepted night. Raises Stale when its snapshots are missing or altered."""
+    archive, shas, pins = Archive(config.state.dir / "objects"), store.accepted(), store.pinned()
+    return {name: Known(pins.get(name), _containers(archive.open(sha)) if sha else {}) for name, sha in shas.items()}
+
+
+def _containers(snapshot: Snapshot) -> dict[str, int]:
+    counted = snapshot.column("accounts", "container").value_counts().to_pylist()
+    return {one["values"]: one["counts"] for one in counted if one["values"]}
+
+
 def exit_of(found: Sequence[Examined]) -> int:
     """4 when an identity or a required permission was refused, 5 when something required cannot be read, else 0."""
     states = {one.state for one in found}
@@ -60,75 +80,33 @@ def exit_of(found: Sequence[Examined]) -> int:
 
 
 def examine(
-    connectors: Sequence[Connector], pins: Mapping[str, str], context: Context, progress: Progress
+    connectors: Sequence[Connector], known: Mapping[str, Known], context: Context, progress: Progress
 ) -> Iterator[Examined]:  # fmt: skip
     """Every source at once, told in the order they are configured. `context.source` is replaced by each one's name."""
     with ThreadPoolExecutor(max(1, len(connectors)), thread_name_prefix="doctor") as threads:
-        running = [threads.submit(_one, connector, pins.get(connector.name), context, progress) for connector in connectors]
+        running = [
+            threads.submit(_one, connector, known.get(connector.name, Known()), context, progress) for connector in connectors
+        ]
         for found in running:
             yield found.result()
 
 
-@dataclass
-class _Tally:
-    """What has been seen of one source so far."""
-
-    progress: Progress
-    name: str
-    checks: list[Check] = field(default_factory=list)
-    identity: str | None = None
-    as_of: datetime | None = None
-    rows: Counter[str] = field(default_factory=Counter)
-    unreadable: dict[str, Unreadable] = field(default_factory=dict)
-    counted: bool = False
-
-    def take(self, answer: object) -> None:
-        if isinstance(answer, Check):
-            self.checks.append(answer)
-            self.progress(self.name, "checks", len(self.checks))
-        elif isinstance(answer, Identity):
-            self.identity = answer.value
-        elif isinstance(answer, AsOf):
-            self.as_of = answer.instant
-        elif isinstance(answer, Unreadable):
-            self.unreadable[answer.area] = answer
-        elif isinstance(answer, Defect):
-            self.rows["rejected" if answer.rejected else "quarantined"] += 1
-        elif isinstance(answer, Counted):
-            self.counted = True
-            self.rows.update({k: v for k, v in (("active", answer.active), ("inactive", answer.inactive)) if v is not None})
-        elif isinstance(answer, Page):
-            self._page(answer)
-
-    def _page(self, page: Page) -> None:
-        self.rows[page.table] += len(page)
-        if page.table == "people":
-            words = page.columns.get("status", ())
-            active = sum(word in ACTIVE_PEOPLE for word in words)
-            self.rows.update(active=active, inactive=len(page) - active)
-        elif page.table == "accounts":
-            on = page.columns.get("enabled", ())
-            ids = page.columns.get("employee_id", ())
-            self.rows.update(active=sum(one is True for one in on), inactive=sum(one is False for one in on))
-            self.rows["with an employee id"] += sum(one is not None for one in ids)
-        self.progress(self.name, page.table, self.rows[page.table])
-
-
-def _one(connector: Connector, pinned: str | None, context: Context, progress: Progress) -> Examined:
-    begun, tally = time.monotonic(), _Tally(progress, connector.name)
+def _one(connector: Connector, known: Known, context: Context, progress: Progress) -> Examined:
+    begun, tally = time.monotonic(), Tally(progress, connector.name)
     mine = Context(connector.name, context.now, deadline_seconds=context.deadline_seconds, wait=context.wait, clock=context.clock)
     tally.checks += _secrets("", connector.settings)
     if all(check.state == "ok" for check in tally.checks):
         _ask(connector, mine, tally)
+    tally.checks += vanished(tally, known.containers)
     tally.checks += _writer(connector.settings)
-    tally.checks += _pinned(connector.name, tally.identity, pinned)
+    tally.checks += _pinned(connector.name, tally.identity, known.identity)
     return Examined(
-        connector.name, connector.kind, tuple(tally.checks), tally.identity, pinned, dict(tally.rows), tally.as_of,
+        connector.name, connector.kind, tuple(tally.checks), tally.identity, known.identity, dict(tally.rows), tally.as_of,
         time.monotonic() - begun,
     )  # fmt: skip
 
 
-def _ask(connector: Connector, context: Context, tally: _Tally) -> None:
+def _ask(connector: Connector, context: Context, tally: Tally) -> None:
     """What the connector examines of itself, and then a whole read where that has not counted the source."""
     module = plugins.load("connectors", connector.kind)
     try:
@@ -142,7 +120,7 @@ def _ask(connector: Connector, context: Context, tally: _Tally) -> None:
         tally.take(Check("connection", connector.kind, "unreadable", str(problem), "the source cannot be read", _fix(problem)))
 
 
-def _drain(answers: Iterator[object], tally: _Tally) -> None:
+def _drain(answers: Iterator[object], tally: Tally) -> None:
     """The plugin edge, as in a night: whatever else a plugin raises is an error of its source."""
     try:
         for answer in answers:
@@ -154,7 +132,7 @@ def _drain(answers: Iterator[object], tally: _Tally) -> None:
         raise SourceError(f"the connector stopped with {type(problem).__name__}: {problem}") from problem
 
 
-def _read(module: Any, settings: Any, context: Context, tally: _Tally) -> None:
+def _read(module: Any, settings: Any, context: Context, tally: Tally) -> None:
     """Everything, as the night reads it, and nothing of it kept."""
     needs: Sequence[Need] = module.NEEDS
     first = next((need for need in needs if need.area is None), needs[0])
@@ -170,7 +148,7 @@ def _read(module: Any, settings: Any, context: Context, tally: _Tally) -> None:
             tally.take(Check("permission", need.permission, told=f"granted: {need.reads}"))
         else:
             tally.take(Check("permission", need.permission, "missing", f"{need.reads}: {lost.reason}", need.without, lost.fix))
-    for check in (*_rows(tally), *_age(tally, settings, context.now)):
+    for check in (*rows_of(tally), *age_of(tally, settings, context.now)):
         tally.take(check)
 
 
@@ -181,28 +159,6 @@ def _fix(problem: SourceError) -> str:
 
 
 # --- lines that every source has ------------------------------------------------------------------------------------
-
-
-def _rows(tally: _Tally) -> Iterator[Check]:
-    rows = tally.rows
-    text = f"{rows['active']:,} active, {rows['inactive']:,} inactive"
-    if "people" in rows:
-        text += f"; {rows['people']:,} taken, {rows['quarantined']:,} quarantined, {rows['rejected']:,} rejected"
-        state: State = "warning" if rows["quarantined"] or rows["rejected"] else "ok"
-        fix = "each is a roster-defect finding of the next run, in HR's words" if state == "warning" else ""
-        yield Check("rows", "people", state, text, fix=fix)
-    elif "accounts" in rows:
-        text += f"; {rows['with an employee id']:,} with an employee id"
-        none = rows["accounts"] > 0 and not rows["with an employee id"]
-        without = "accounts are matched by weaker keys only" if none else ""
-        fix = "grant Read on the attribute that holds the employee id, or name that attribute" if none else ""
-        yield Check("rows", "accounts", "warning" if none else "ok", text, without, fix)
-
-
-def _age(tally: _Tally, settings: Any, now: datetime) -> Iterator[Check]:
-    if tally.as_of is not None and "people" in tally.rows:
-        hours = max(timedelta(), now - tally.as_of) / timedelta(hours=1)
-        yield Check("age", "roster", told=f"from {tally.as_of:%Y-%m-%d %H:%M} UTC, {hours:.1f} h old, max_age {settings.max_age}")
 
 
 def _pinned(name: str, identity: str | None, pinned: str | None) -> Iterator[Check]:

@@ -159,16 +159,18 @@ def opened(url: str) -> Iterator[Store]:
         store.close()
 
 
-def pins_in(url: str) -> dict[str, str]:
-    """The pinned identities of a database that is only looked at; none where there is no database yet."""
+@contextmanager
+def looked_into(url: str) -> Iterator[Store | None]:
+    """A database that is only looked at, as it stands; None where there is none yet, or nothing in it."""
     engine = look(url)
     if engine is None:
-        return {}
+        yield None
+        return
     store = Store(engine)
     try:
         with store.reading() as connection:
             there = sa.inspect(connection).has_table(SNAPSHOTS.name)
-        return store.pinned() if there else {}
+        yield store if there else None
     finally:
         store.close()
 

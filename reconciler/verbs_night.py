@@ -89,16 +89,18 @@ def doctor(
     """Ask every source what this identity may read: permissions, TLS, clocks, counts. Writes nothing anywhere."""
     from reconciler.config import load
     from reconciler.connector import Context
-    from reconciler.doctor import examine, exit_of
+    from reconciler.doctor import examine, exit_of, known_of
     from reconciler.doctor_words import ended, examined
     from reconciler.printing import print_text
-    from reconciler.store import pins_in
+    from reconciler.store import looked_into
 
     form, config = formats("table", "json", "jsonl"), load(asked.config)
     closed("doctor", connectors, config.connectors)
     chosen = [connector for name, connector in config.connectors.items() if not connectors or name in connectors]
     found = []
-    for one in examine(chosen, pins_in(config.state.url(config.base)), Context("", asked.now), _progress()):
+    with looked_into(config.state.url(config.base)) as store:
+        known = known_of(config, store) if store else {}
+    for one in examine(chosen, known, Context("", asked.now), _progress()):
         found.append(one)
         if form == "table":
             print_text("\n".join(examined(one)))

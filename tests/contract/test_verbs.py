@@ -8,8 +8,10 @@ import json
 import os
 import pwd
 import re
+import shutil
 import sqlite3
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -279,10 +281,10 @@ def test_a_mistake_is_told_in_a_sentence(lived: Estate, words: list[str], told: 
     ids=["granted", "an area is missing", "another identity", "cut", "a fault of the connector", "refused"],
 )
 def test_doctor_examines_a_connector_by_what_it_reads(
-    estate: Estate, trouble: dict[str, Any], state: str, told: str, code: int
+    lived: Estate, tmp_path: Path, trouble: dict[str, Any], state: str, told: str, code: int
 ) -> None:
-    estate.night()
-    estate.trouble = trouble
+    estate = replace(lived, folder=tmp_path / "copy", trouble=trouble)
+    shutil.copytree(lived.folder, estate.folder)
     estate.write()
     before = {path: path.read_bytes() for path in estate.folder.rglob("*") if path.is_file()}
     (source,) = estate.json("doctor", "ad", code=code)["connectors"]

@@ -19,7 +19,7 @@ import pytest
 from reconciler.cli import main
 from reconciler.config import load
 from reconciler.connector import Context
-from reconciler.doctor import Examined, examine, exit_of
+from reconciler.doctor import Examined, Known, examine, exit_of
 from reconciler.sandbox.company import Company
 from reconciler.sandbox.embedded import CLIENT_ID, CLIENT_SECRET, Embedded
 from reconciler.sandbox.faults import Fault
@@ -27,7 +27,7 @@ from reconciler.sandbox.graph_token import READING, Registration
 from reconciler.sandbox.ldap_server import LdapServer
 from reconciler.sandbox.stock import READER
 from reconciler.sandbox.tls import LOOPBACK
-from reconciler.store import opened, pins_in
+from reconciler.store import looked_into, opened
 from reconciler.store_tables import RUNS, SNAPSHOTS
 
 NOW = datetime(2026, 11, 22, 2, 5, tzinfo=UTC)
@@ -53,11 +53,11 @@ class House:
         assert old in text
         path.write_text(text.replace(old, new), "utf-8")
 
-    def look(self, *names: str, pins: Mapping[str, str] | None = None, **about: Any) -> dict[str, Examined]:
+    def look(self, *names: str, known: Mapping[str, Known] | None = None, **about: Any) -> dict[str, Examined]:
         config = load(self.folder / "config.toml")
         chosen = [connector for name, connector in config.connectors.items() if not names or name in names]
         context = Context("", NOW, wait=lambda seconds: None, **about)
-        return {one.name: one for one in examine(chosen, pins or {}, context, lambda source, what, rows: None)}
+        return {one.name: one for one in examine(chosen, known or {}, context, lambda source, what, rows: None)}
 
     def one(self, name: str, **about: Any) -> Examined:
         return self.look(name, **about)[name]
@@ -248,6 +248,14 @@ def test_an_ou_that_cannot_be_seen_is_named(house: House) -> None:
     assert exit_of([one]) == 5
 
 
+def test_an_ou_that_shows_none_of_its_accounts_any_more_is_told(house: House) -> None:
+    """Nobody in it is in a group, so that the read itself cannot know."""
+    place = f"OU=Elsewhere,{house.embedded.directory.base}"
+    one = house.one("ad", known={"ad": Known(None, {place: 3})})
+    assert "3 accounts on the last accepted night, none now" in lines(one, "warning")[f"List Contents on {place}"]
+    assert exit_of([one]) == 0
+
+
 def test_sign_ins_and_employee_ids_that_may_not_be_read_are_told(house: House) -> None:
     for attribute in ("lastLogonTimestamp", "employeeID"):
         house.embedded.directory.hide_attribute(attribute, READER)
@@ -303,7 +311,7 @@ def test_a_secret_that_is_not_there_is_told_before_anybody_is_asked(house: House
 
 
 def test_an_identity_that_is_another_than_the_pinned_one_is_told(house: House) -> None:
-    one = house.one("m365", pins={"m365": "another-tenant"})
+    one = house.one("m365", known={"m365": Known("another-tenant")})
     said = lines(one, "unreadable")[house.embedded.tenant.id]
     assert "every night before it was another-tenant" in said and "run --accept m365" in said
     assert exit_of([one]) == 5
@@ -354,4 +362,5 @@ def test_the_line_of_a_source_carries_its_worst_state(house: House) -> None:
     one = house.one("hr")
     assert one.state == "warning"
     assert replace(one, checks=()).state == "ok"
-    assert pins_in(f"sqlite:///{house.folder}/none.db") == {}
+    with looked_into(f"sqlite:///{house.folder}/none.db") as store:
+        assert store is None
