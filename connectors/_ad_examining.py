@@ -68,16 +68,18 @@ def _rights(directory: Directory, bases: Sequence[str], login: Login) -> Iterato
 
 def _deleted(directory: Directory, domain: Domain, login: Login) -> Check:
     """Whether deleted accounts may be listed, as by default only administrators may."""
-    container, right = f"CN=Deleted Objects,{domain.base}", "List Contents and Read Property on CN=Deleted Objects"
+    who, container, right = (
+        login.username or "DOMAIN\\reader",
+        f"CN=Deleted Objects,{domain.base}",
+        "List Contents and Read Property on CN=Deleted Objects",
+    )
     try:
         directory.entry(container, ("1.1",), (SHOW_DELETED,))
         seen = directory.count(Search(container, "(isDeleted=TRUE)", controls=(SHOW_DELETED,)))
     except Refused as problem:
         if problem.code not in (NO_SUCH_OBJECT, NO_RIGHT, 12, 53):
             raise
-        fix = (
-            f'as a domain administrator: dsacls "{container}" /takeownership, then dsacls "{container}" /G {login.username}:LCRP'
-        )
+        fix = f'as a domain administrator: dsacls "{container}" /takeownership, then dsacls "{container}" /G {who}:LCRP'
         return Check("permission", right, "missing", "not granted", "a deleted account is not told from one never seen", fix)
     return Check("permission", right, told=f"granted: {seen:,} deleted objects are listed")
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -36,7 +37,7 @@ class Probe:
     scope: str
     reads: str
     privilege: str
-    ask: Callable[[Examination, Api], None]
+    ask: Callable[[Examination, Api], bool]  # False: there was nothing to ask about
     area: str | None = None
 
 
@@ -63,46 +64,45 @@ class Examination:
 
     # --- one question a scope -------------------------------------------------------------------------------------
 
-    def customer(self, api: Api) -> None:
-        try:
+    def customer(self, api: Api) -> bool:
+        with suppress(NotThere):
             told = api.get(self.words.customers().get(customerKey=self.settings.customer).uri).get("id")
-        except NotThere:
-            return
-        self.customer_id = told if isinstance(told, str) else self.customer_id
+            self.customer_id = told if isinstance(told, str) else self.customer_id
+        return True
 
-    def users(self, api: Api) -> None:
-        api.get(self.words.users().list(customer=self.settings.customer, maxResults=1).uri)
+    def users(self, api: Api) -> bool:
+        return _answered(api, self.words.users().list(customer=self.settings.customer, maxResults=1))
 
-    def groups(self, api: Api) -> None:
+    def groups(self, api: Api) -> bool:
         found = api.get(self.words.groups().list(customer=self.settings.customer, maxResults=1).uri).get("groups", ())
         self.group = next((str(group["id"]) for group in found), None)
+        return True
 
-    def members(self, api: Api) -> None:
-        if self.group is not None:
-            api.get(self.words.members().list(groupKey=self.group, maxResults=1).uri)
+    def members(self, api: Api) -> bool:
+        return self.group is not None and _answered(api, self.words.members().list(groupKey=self.group, maxResults=1))
 
-    def roles(self, api: Api) -> None:
-        api.get(self.words.roleAssignments().list(customer=self.settings.customer, maxResults=1).uri)
+    def roles(self, api: Api) -> bool:
+        return _answered(api, self.words.roleAssignments().list(customer=self.settings.customer, maxResults=1))
 
-    def devices(self, api: Api) -> None:
-        api.get(self.words.mobiledevices().list(customerId=self.customer_id, maxResults=1).uri)
+    def devices(self, api: Api) -> bool:
+        return _answered(api, self.words.mobiledevices().list(customerId=self.customer_id, maxResults=1))
 
-    def licences(self, api: Api) -> None:
+    def licences(self, api: Api) -> bool:
+        """The first product that the customer has; one that it has not is "not found"."""
         words = wording("licensing", "v1", self.access.licensing_url).licenseAssignments()
         for product in self.settings.products:
-            try:
-                return void(api.get(words.listForProduct(productId=product, customerId=self.customer_id, maxResults=1).uri))
-            except NotThere:
-                continue
-        return None
+            with suppress(NotThere):
+                return _answered(api, words.listForProduct(productId=product, customerId=self.customer_id, maxResults=1))
+        return False
 
-    def tokens(self, api: Api) -> None:
-        if self.settings.subject:
-            api.get(self.words.tokens().list(userKey=self.settings.subject).uri)
+    def tokens(self, api: Api) -> bool:
+        who = self.settings.subject
+        return who is not None and _answered(api, self.words.tokens().list(userKey=who))
 
 
-def void(_: object) -> None:
-    """An answer of which only that it came is of interest."""
+def _answered(api: Api, request: Any) -> bool:
+    api.get(request.uri)
+    return True
 
 
 PROBES = (
@@ -146,7 +146,7 @@ def _probed(here: Examination, probe: Probe) -> tuple[Check, Api | None]:
             "permission", probe.scope, state, f"{probe.reads}: not delegated", without, _delegate(here, probe.scope)
         ), None
     try:
-        probe.ask(here, api)
+        asked = probe.ask(here, api)
     except Refused as problem:
         fix = f"give {here.who} an administrator role with {probe.privilege}"
         return Check("permission", probe.scope, lacking, f"{probe.reads}: {problem}", without, fix), api
@@ -154,7 +154,8 @@ def _probed(here: Examination, probe: Probe) -> tuple[Check, Api | None]:
         return Check(
             "permission", probe.scope, "missing" if probe.area else "unreadable", f"{probe.reads}: {problem}", without
         ), api
-    return Check("permission", probe.scope, told=f"granted: {probe.reads}"), api
+    told = f"granted: {probe.reads}" if asked else f"delegated; not asked, since none is known: {probe.reads}"
+    return Check("permission", probe.scope, told=told), api
 
 
 def _delegate(here: Examination, scope: str) -> str:

@@ -15,7 +15,7 @@ from connectors._graph_listing import EVENTUAL, Row
 from connectors._graph_reading import NO_FEATURE, ROLES
 from connectors._http import Api, NotThere, Refused
 from reconciler.check import Check, Counted
-from reconciler.connector import Incomplete, Need, SourceError
+from reconciler.connector import Incomplete, Need
 
 _PLAINLY_READS = re.compile(r"[^.]+\.Read(Basic)?(\.|$)")
 _NO_PREMIUM = "NonPremiumTenant"  # Authentication_RequestFromNonPremiumTenantOrB2CTenant: the licence lacks, not the permission
@@ -65,7 +65,7 @@ def examined(api: Api, client: str, needs: Sequence[Need]) -> Iterator[Check | C
 def _probed(api: Api, probe: Probe, granted: frozenset[str] | None, without: str) -> Check:
     required = probe.area is None
     try:
-        _ask(api, probe)
+        told = _ask(api, probe)
     except Refused as problem:
         held = granted is not None and probe.permission in granted
         return Check(
@@ -76,23 +76,23 @@ def _probed(api: Api, probe: Probe, granted: frozenset[str] | None, without: str
         return Check(
             "permission", probe.permission, "unreadable" if required else "missing", f"{probe.reads}: {problem}", without
         )
-    return Check("permission", probe.permission, told=f"granted: {probe.reads}")
+    return Check("permission", probe.permission, told=told)
 
 
-def _ask(api: Api, probe: Probe) -> None:
-    ids: list[str] = []
+def _ask(api: Api, probe: Probe) -> str:
+    """Ask; what is told when it is answered. Raises Refused or Incomplete."""
+    path = probe.path
     if probe.of:
-        try:
-            ids = [str(row["id"]) for row in _values(api, probe.of)]
-        except SourceError:
-            return  # told by the probe of that listing
-        if not ids:
-            return
+        first = next(iter(_values(api, probe.of)), None)
+        if first is None:
+            return f"not asked, since there is none: {probe.reads}"
+        path = path.format(first["id"])
     try:
-        _values(api, probe.path.format(*ids[:1]) if ids else probe.path)
+        _values(api, path)
     except Incomplete as problem:
         if NO_FEATURE not in str(problem):  # a tenant without roles on demand lacks no permission
             raise
+    return f"granted: {probe.reads}"
 
 
 def _values(api: Api, path: str) -> list[Row]:

@@ -102,6 +102,8 @@ def doctor(
         known = known_of(config, store) if store else {}
     for one in examine(chosen, known, Context("", asked.now), _progress()):
         found.append(one)
+        if sys.stderr.isatty() and not asked.quiet:
+            print("\r\x1b[K", end="", file=sys.stderr, flush=True)
         if form == "table":
             print_text("\n".join(examined(one)))
     code = exit_of(found)

@@ -76,6 +76,15 @@ def test_a_source_that_is_not_there_is_an_error_of_its_source_and_shows_no_secre
     assert SECRET not in str(refused.value)
 
 
+def test_a_source_that_is_not_there_is_an_error_for_doctor_too(name: str, tmp_path: Path) -> None:
+    module, told = plugins.load("connectors", name), _completed(name, example(name, tmp_path))
+    settings = module.Settings.model_validate(told, context={"base": str(tmp_path)})
+    if hasattr(module, "examine"):
+        with pytest.raises(SourceError) as refused:
+            list(module.examine(settings, Context("source", _now(), deadline_seconds=2.0)))
+        assert SECRET not in str(refused.value)
+
+
 def _completed(name: str, told: Mapping[str, Any]) -> dict[str, Any]:
     """What some connectors want beyond their required fields: a credential, and addresses on this machine."""
     more: dict[str, dict[str, Any]] = {

@@ -190,6 +190,18 @@ def test_a_missing_graph_permission_is_named_with_its_fix(
     assert exit_of([one]) == code
 
 
+def test_what_cannot_be_asked_is_not_told_as_granted(house: House) -> None:
+    """Without the groups there is no group whose members could be asked for."""
+    held = frozenset({"User.Read.All"})
+    house.embedded.m365.login.clients[CLIENT_ID] = Registration(CLIENT_ID, CLIENT_SECRET, permissions=held)
+    house.embedded.google.tokens.delegated = frozenset(SCOPE + one for one in READS if one != "admin.directory.group.readonly")
+    found = house.look("m365", "google")
+    about = [c for c in found["m365"].checks if c.what == "GroupMember.Read.All"]
+    assert [check.state for check in about] == ["refused", "refused", "missing"]
+    assert "not asked" in lines(found["google"], "ok")["admin.directory.group.member.readonly"]
+    assert list(lines(found["google"], "refused")) == ["admin.directory.group.readonly"]
+
+
 def test_a_graph_identity_that_could_write_is_a_warning(house: House) -> None:
     more = READING | {"User.ReadWrite.All", "User.RevokeSessions.All"}
     house.embedded.m365.login.clients[CLIENT_ID] = Registration(CLIENT_ID, CLIENT_SECRET, permissions=more)
