@@ -79,7 +79,7 @@ def house(embedded: Embedded, tmp_path_factory: pytest.TempPathFactory) -> Remed
     """The company after a night that is the baseline."""
     made = Remediated(embedded, tmp_path_factory.mktemp("house"), embedded.night(0))
     text = embedded.config().replace('formats = ["html", "csv", "jsonl"]', 'formats = ["jsonl"]')
-    (made.folder / "config.toml").write_text(text, "utf-8")
+    (made.folder / "config.toml").write_text(text.replace("min_people =", 'max_age = "9d"\nmin_people ='), "utf-8")
     made.moves_to(0)
     made.tonight()
     with opened(made.config.state.url(made.config.base)) as store:
@@ -134,6 +134,16 @@ def test_applied_gone_undone_and_back(house: Remediated) -> None:
     assert answered <= set(house.tonight()) | {f for a in plan.actions if not a.reversible for f in a.findings}
     if not any(a.kind in ("create", "sessions") for a in plan.actions):
         assert everything(house) == before
+
+
+def test_an_inherited_licence_is_for_a_person_unless_its_group_goes_too(house: Remediated) -> None:
+    house.tonight()
+
+    def by_hand(*policies: str) -> list[str]:
+        return [m["why"] for m in house.plan(Filter(policy=policies), "licences.json").manual if "inherited" in m["why"]]
+
+    assert len(by_hand("leaver-licence-kept")) == 1
+    assert by_hand("leaver-licence-kept", "leaver-access-kept") == []
 
 
 def test_a_finished_plan_asks_no_system_and_writes_nothing(house: Remediated) -> None:
