@@ -137,7 +137,7 @@ def test_applied_gone_undone_and_back(house: Remediated) -> None:
 
 
 def test_an_inherited_licence_is_for_a_person_unless_its_group_goes_too(house: Remediated) -> None:
-    house.tonight()
+    house.hours += 1
 
     def by_hand(*policies: str) -> list[str]:
         return [m["why"] for m in house.plan(Filter(policy=policies), "licences.json").manual if "inherited" in m["why"]]
@@ -147,7 +147,7 @@ def test_an_inherited_licence_is_for_a_person_unless_its_group_goes_too(house: R
 
 
 def test_a_finished_plan_asks_no_system_and_writes_nothing(house: Remediated) -> None:
-    house.tonight()
+    house.hours += 1
     plan = house.plan(Filter(policy=("leaver-access-kept",)), "once.json")
     assert house.apply(plan, "once.json").counts["applied"] == len(plan.actions) > 0
     before = lines_of(house)
@@ -158,7 +158,7 @@ def test_a_finished_plan_asks_no_system_and_writes_nothing(house: Remediated) ->
 
 def test_every_lost_answer_is_settled_by_reading_back_in_the_same_apply(house: Remediated) -> None:
     """The effect has happened, and the connection is cut before a byte of the answer."""
-    house.tonight()
+    house.hours += 1
     plan = house.plan(name="lost.json")
     house.embedded.faults["google"].reset(Fault("^(PUT|PATCH|POST|DELETE) /a", "cut", 0, 0))
     house.embedded.faults["ad"].reset(Fault("^modify", "cut", 0, 0))
