@@ -10,7 +10,7 @@ from typing import Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from connectors import _ad_accounts, _ad_groups
+from connectors import _ad_accounts, _ad_examining, _ad_groups
 from connectors._ad_accounts import Accounts, Reckoning
 from connectors._ad_by_hand import cannot, instruct
 from connectors._ad_domain import Domain, base_answers, check_attributes, domain_of, inspect
@@ -20,6 +20,7 @@ from connectors._ad_writer import REPLICATION, WRITES, AdWriter
 from connectors._ldap import NO_RIGHT, NO_SUCH_OBJECT, PAGE_SIZE, SHOW_DELETED, Directory, Refused, Search, reach
 from connectors._ldap_bind import Login
 from connectors._writing import AT_HAND
+from reconciler.check import Check
 from reconciler.connector import (
     AccessRefused,
     Answer,
@@ -35,7 +36,7 @@ from reconciler.connector import (
     Unreadable,
 )  # fmt: skip
 
-__all__ = ["NEEDS", "WRITES", "Settings", "cannot", "instruct", "own", "read", "writer"]
+__all__ = ["NEEDS", "WRITES", "Settings", "cannot", "examine", "instruct", "own", "read", "writer"]
 
 log = logging.getLogger(__name__)
 
@@ -106,10 +107,13 @@ def read(settings: Settings, context: Context) -> Iterator[Answer]:
 
     A read that breaks is begun anew from the start, on a fresh connection, with the next server first; three times in all.
     """
-    password = settings.password.reveal() if settings.password else ""
-    login = Login(settings.username, password, settings.bind, str(settings.ca_file) if settings.ca_file else None)
     deadline = time.monotonic() + context.deadline_seconds
-    yield from _begin(settings, context, login, deadline).answers()
+    yield from _begin(settings, context, _reader(settings), deadline).answers()
+
+
+def examine(settings: Settings, context: Context) -> Iterator[Check | Answer]:
+    """What `doctor` asks; one bind a server, and none after a refused one. Raises AccessRefused or Incomplete."""
+    yield from _ad_examining.examined(settings.urls, settings.bases, _reader(settings), context)
 
 
 def writer(settings: Settings, context: Context) -> AdWriter:
@@ -128,6 +132,11 @@ def own(settings: Settings) -> Iterator[str]:
     for name in (settings.username, settings.writer.username if settings.writer else ""):
         plain = name.rpartition("\\")[2]
         yield from {word for word in (name, plain, plain.partition("@")[0]) if word}
+
+
+def _reader(settings: Settings) -> Login:
+    password = settings.password.reveal() if settings.password else ""
+    return Login(settings.username, password, settings.bind, str(settings.ca_file) if settings.ca_file else None)
 
 
 def _begin(settings: Settings, context: Context, login: Login, deadline: float) -> _Reading:

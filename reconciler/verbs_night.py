@@ -1,4 +1,4 @@
-"""The verbs that set up and run nights: demo, init, check, run, schedule."""
+"""The verbs that set up and run nights: demo, init, check, doctor, run, schedule."""
 
 from __future__ import annotations
 
@@ -81,6 +81,33 @@ def check() -> None:
     if problems:
         raise ConfigError(problems)
     say(f"{asked.config}: {told}")
+
+
+def doctor(
+    connectors: Annotated[list[str] | None, typer.Argument(metavar="[CONNECTOR]...", help="Examine these alone; all of them without.")] = None,
+) -> None:  # fmt: skip
+    """Ask every source what this identity may read: permissions, TLS, clocks, counts. Writes nothing anywhere."""
+    from reconciler.config import load
+    from reconciler.connector import Context
+    from reconciler.doctor import examine, exit_of
+    from reconciler.doctor_words import ended, examined
+    from reconciler.printing import print_text
+    from reconciler.store import pins_in
+
+    form, config = formats("table", "json", "jsonl"), load(asked.config)
+    closed("doctor", connectors, config.connectors)
+    chosen = [connector for name, connector in config.connectors.items() if not connectors or name in connectors]
+    found = []
+    for one in examine(chosen, pins_in(config.state.url(config.base)), Context("", asked.now), _progress()):
+        found.append(one)
+        if form == "table":
+            print_text("\n".join(examined(one)))
+    code = exit_of(found)
+    if form == "table":
+        say(ended(code))
+    else:
+        show_one(form, {"schema_version": 1, "exit": code, "connectors": [one.to_json() for one in found]})
+    raise typer.Exit(code)
 
 
 def run(
