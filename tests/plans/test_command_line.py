@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 from collections.abc import Sequence
 from datetime import timedelta
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -72,6 +74,20 @@ def test_no_plan_before_a_night_is_the_baseline(company: Company) -> None:
     assert company.at("adopt").returncode == 2
     assert company.at("adopt", "--reason", "read through").returncode == 0
     assert company.at("plan", "--out", "p.json").returncode == 0
+
+
+def test_no_plan_from_a_night_that_is_not_whole(adopted: Company) -> None:
+    adopted.trouble = {"fails": "cut"}
+    assert adopted.night().returncode == 5
+    refused = adopted.at("plan", "--out", "p.json")
+    assert (refused.returncode, "is not complete: ad" in refused.stderr) == (5, True)
+
+
+def test_nothing_is_begun_on_a_disk_that_is_nearly_full(adopted: Company, monkeypatch: pytest.MonkeyPatch) -> None:
+    approved(adopted)
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: SimpleNamespace(free=1 << 20))
+    full = adopted.at("apply", "p.json", "--yes", hours=2)
+    assert (full.returncode, "make room first" in full.stderr, writes(adopted)) == (6, True, [])
 
 
 def test_a_plan_fits_its_schema_and_changes_nothing(adopted: Company) -> None:

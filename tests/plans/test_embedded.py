@@ -79,7 +79,7 @@ def house(embedded: Embedded, tmp_path_factory: pytest.TempPathFactory) -> Remed
     """The company after a night that is the baseline."""
     made = Remediated(embedded, tmp_path_factory.mktemp("house"), embedded.night(0))
     text = embedded.config().replace('formats = ["html", "csv", "jsonl"]', 'formats = ["jsonl"]')
-    (made.folder / "config.toml").write_text(text, "utf-8")
+    (made.folder / "config.toml").write_text(text.replace("min_people =", 'max_age = "9d"\nmin_people ='), "utf-8")
     made.moves_to(0)
     made.tonight()
     with opened(made.config.state.url(made.config.base)) as store:
@@ -136,8 +136,18 @@ def test_applied_gone_undone_and_back(house: Remediated) -> None:
         assert everything(house) == before
 
 
+def test_an_inherited_licence_is_for_a_person_unless_its_group_goes_too(house: Remediated) -> None:
+    house.hours += 1
+
+    def by_hand(*policies: str) -> list[str]:
+        return [m["why"] for m in house.plan(Filter(policy=policies), "licences.json").manual if "inherited" in m["why"]]
+
+    assert len(by_hand("leaver-licence-kept")) == 1
+    assert by_hand("leaver-licence-kept", "leaver-access-kept") == []
+
+
 def test_a_finished_plan_asks_no_system_and_writes_nothing(house: Remediated) -> None:
-    house.tonight()
+    house.hours += 1
     plan = house.plan(Filter(policy=("leaver-access-kept",)), "once.json")
     assert house.apply(plan, "once.json").counts["applied"] == len(plan.actions) > 0
     before = lines_of(house)
@@ -148,7 +158,7 @@ def test_a_finished_plan_asks_no_system_and_writes_nothing(house: Remediated) ->
 
 def test_every_lost_answer_is_settled_by_reading_back_in_the_same_apply(house: Remediated) -> None:
     """The effect has happened, and the connection is cut before a byte of the answer."""
-    house.tonight()
+    house.hours += 1
     plan = house.plan(name="lost.json")
     house.embedded.faults["google"].reset(Fault("^(PUT|PATCH|POST|DELETE) /a", "cut", 0, 0))
     house.embedded.faults["ad"].reset(Fault("^modify", "cut", 0, 0))
