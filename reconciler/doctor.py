@@ -25,6 +25,7 @@ from reconciler.store import Store
 
 log = logging.getLogger(__name__)
 
+NO_FIX = ("tried once", "nothing of it is used", "the whole read is discarded", "neither is believed")
 WHO = ("username", "client_id", "subject")  # the settings that say as whom a system is entered
 
 
@@ -153,9 +154,9 @@ def _read(module: Any, settings: Any, context: Context, tally: Tally) -> None:
 
 
 def _fix(problem: SourceError) -> str:
-    """A sentence of a source ends with what to do, after its last semicolon."""
-    said, _, fix = str(problem).rpartition("; ")
-    return fix if said else ""
+    """A sentence of a source says what is wrong and then, after semicolons, what to do, and what was done."""
+    parts = [part for part in str(problem).split("; ")[1:] if not part.startswith(NO_FIX)]
+    return parts[-1] if parts else ""
 
 
 # --- lines that every source has ------------------------------------------------------------------------------------

@@ -97,17 +97,14 @@ def doctor(
     form, config = formats("table", "json", "jsonl"), load(asked.config)
     closed("doctor", connectors, config.connectors)
     chosen = [connector for name, connector in config.connectors.items() if not connectors or name in connectors]
-    found = []
     with looked_into(config.state.url(config.base)) as store:
         known = known_of(config, store) if store else {}
-    for one in examine(chosen, known, Context("", asked.now), _progress()):
-        found.append(one)
-        if sys.stderr.isatty() and not asked.quiet:
-            print("\r\x1b[K", end="", file=sys.stderr, flush=True)
-        if form == "table":
-            print_text("\n".join(examined(one)))
+    found = list(examine(chosen, known, Context("", asked.now), _progress()))
+    if sys.stderr.isatty() and not asked.quiet:
+        print("\r\x1b[K", end="", file=sys.stderr, flush=True)
     code = exit_of(found)
     if form == "table":
+        print_text("\n".join(line for one in found for line in examined(one)))
         say(ended(code))
     else:
         show_one(form, {"schema_version": 1, "exit": code, "connectors": [one.to_json() for one in found]})

@@ -300,6 +300,7 @@ def test_a_wrong_password_is_tried_once(house: House) -> None:
     one = house.one("ad")
     assert (one.state, exit_of([one])) == ("refused", 4)
     assert "the user name or the password is wrong (52e)" in next(iter(lines(one, "refused").values()))
+    assert [check.fix for check in one.checks if check.state == "refused"] == ["correct username and password"]
     assert sum(line.startswith("bind") for line in house.embedded.faults["ad"].requests) == 1
 
 
