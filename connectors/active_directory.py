@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from connectors import _ad_accounts, _ad_groups
+from connectors._ad_absence import whereabouts as _whereabouts
 from connectors._ad_accounts import Accounts, Reckoning
 from connectors._ad_by_hand import cannot, instruct
 from connectors._ad_domain import Domain, base_answers, check_attributes, domain_of, inspect
@@ -35,7 +36,7 @@ from reconciler.connector import (
     Unreadable,
 )  # fmt: skip
 
-__all__ = ["NEEDS", "WRITES", "Settings", "cannot", "instruct", "own", "read", "writer"]
+__all__ = ["NEEDS", "WRITES", "Settings", "cannot", "instruct", "own", "read", "whereabouts", "writer"]
 
 log = logging.getLogger(__name__)
 
@@ -106,10 +107,24 @@ def read(settings: Settings, context: Context) -> Iterator[Answer]:
 
     A read that breaks is begun anew from the start, on a fresh connection, with the next server first; three times in all.
     """
-    password = settings.password.reveal() if settings.password else ""
-    login = Login(settings.username, password, settings.bind, str(settings.ca_file) if settings.ca_file else None)
     deadline = time.monotonic() + context.deadline_seconds
-    yield from _begin(settings, context, login, deadline).answers()
+    yield from _begin(settings, context, _login(settings), deadline).answers()
+
+
+def whereabouts(settings: Settings, context: Context, ids: Sequence[str]) -> Mapping[str, str]:
+    """Each of these accounts read by its GUID, deleted ones included. Raises as `read` does."""
+    deadline = time.monotonic() + context.deadline_seconds
+    directory = reach(settings.urls, _login(settings), deadline, settings.page_size)
+    try:
+        found = {here: _whereabouts(directory, settings.bases, here) for here in ids}
+    finally:
+        directory.close()
+    return {here: where for here, where in found.items() if where is not None}
+
+
+def _login(settings: Settings) -> Login:
+    password = settings.password.reveal() if settings.password else ""
+    return Login(settings.username, password, settings.bind, str(settings.ca_file) if settings.ca_file else None)
 
 
 def writer(settings: Settings, context: Context) -> AdWriter:
