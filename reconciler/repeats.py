@@ -22,7 +22,7 @@ def delivered_again(new: Snapshot, last: Snapshot, history: Sequence[Snapshot]) 
     if not new.rows("people") or _content(new) == _content(last):
         return None
     same = [night for night in history if night.rows("people") and _content(night) == _content(new)]
-    backward = len(np.setdiff1d(_present(new), _present(last))) + len(np.unique(_lost(new, last))) if same else 0
+    backward = len(_back(new, last)) + len(np.unique(_lost(new, last))) if same else 0
     if backward < BACKWARD:
         return None
     return (
@@ -37,6 +37,12 @@ def _content(snapshot: Snapshot) -> str:
 
 def _present(snapshot: Snapshot) -> Codes:
     return np.unique(snapshot.column("people", "code").to_numpy()[counted(snapshot, "people")])
+
+
+def _back(new: Snapshot, last: Snapshot) -> Codes:
+    """Who is here again though the last roster told them as left."""
+    told: Codes = last.column("people", "code").to_numpy()
+    return np.intersect1d(np.setdiff1d(_present(new), _present(last)), told)
 
 
 def _lost(new: Snapshot, last: Snapshot) -> Codes:
