@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 PEERS  := .venv-bench
-SWEEPS := tests/night/test_every_fault.py tests/google/test_google_reader.py tests/microsoft/test_microsoft365_faults.py tests/active_directory tests/contract/test_killed.py
+SWEEPS := tests/night/test_every_fault.py tests/google/test_google_reader.py tests/microsoft/test_microsoft365_faults.py tests/active_directory tests/contract/test_killed.py tests/hr_api tests/hr_scim
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test check fix fuzz bench live lock clean

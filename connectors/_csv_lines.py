@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 
 from reconciler.connector import Incomplete
 
@@ -17,6 +18,7 @@ _MARKS = ((codecs.BOM_UTF8, "utf-8"), (codecs.BOM_UTF16_LE, "utf-16"), (codecs.B
 _LINE_END = re.compile("\r\n|\n|\r")  # not str.splitlines: it also breaks at U+0085, U+2028, form feeds …
 # Controls that no text holds; those from U+0080 on are what a wrongly declared cp1252 turns into.
 UNREADABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
+_NONE: Mapping[int, str] = MappingProxyType({})
 
 
 @dataclass(frozen=True)
@@ -29,7 +31,7 @@ class Line:
     number: int
     cells: Sequence[str]
     broken: str = ""
-    odd: Mapping[int, str] = field(default_factory=dict)
+    odd: Mapping[int, str] = field(default_factory=lambda: _NONE)
 
 
 @dataclass(frozen=True)
@@ -78,7 +80,7 @@ def lines_of(path: Path, text: str, delimiter: str) -> Lines:
     """Header and rows; raises Incomplete when there is no header, or the file was cut within its last line."""
     found = list(_lines(text, delimiter))
     if not found:
-        raise Incomplete(f"{path}: is empty")
+        raise Incomplete(f"{path}: is empty; has the export failed?")
     header, *rows = found
     if header.broken:
         raise Incomplete(f"{path}: line {header.number}: the header cannot be read: {header.broken}")

@@ -87,7 +87,7 @@ class Access:
 
     def __init__(self, settings: Settings, deadline: float, wait: Callable[[float], None] = time.sleep) -> None:
         self.settings, self._deadline, self._wait = settings, deadline, wait
-        self._account = _account(settings)
+        self._account, self._client_id = _account(settings)
         self._directory = Pace(settings.queries_per_minute, 60.0, wait=wait)
         self._licences = Pace(
             1, 60.0 / settings.licence_queries_per_minute, wait=wait
@@ -102,6 +102,10 @@ class Access:
     def account_names(self) -> tuple[str, ...]:
         """The service account by its address."""
         return (self._account.service_account_email,)
+
+    def client_id(self) -> str:
+        """The number by which a delegation names the service account; its address where the key file does not tell."""
+        return self._client_id or str(self._account.service_account_email)
 
     @property
     def licensing_url(self) -> str:
@@ -153,11 +157,11 @@ class _Once(Request):
         return super().__call__(url, method, body, headers, timeout, **words)
 
 
-def _account(settings: Settings) -> Any:
-    """The service account, still without scopes: reading its key takes a while, so it is read once."""
+def _account(settings: Settings) -> tuple[Any, str]:
+    """The service account, still without scopes, and its client id: reading its key takes a while, so it is read once."""
     try:
         info = json.loads(settings.credentials.reveal())
-        return QuietCredentials.from_service_account_info(info, subject=settings.subject)
+        return QuietCredentials.from_service_account_info(info, subject=settings.subject), str(info.get("client_id") or "")
     except (ValueError, KeyError) as problem:
         raise AccessRefused(f"{settings.credentials}: is no service account key file: {problem}") from None
 

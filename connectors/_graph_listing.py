@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 from urllib.parse import parse_qs, urlsplit
@@ -52,16 +53,21 @@ class Listings:
         return self._once(path, take, headers)
 
     def _once(self, path: str, take: Callable[[list[Row]], Made], headers: Mapping[str, str] | None) -> Listing[Made]:
-        parts: list[Made] = []
+        """A page is made into something while the next one is on its way."""
+        parts: list[Future[Made]] = []
         rows, count, telling = 0, None, _Telling(path, _selected(path))
-        with no_cycles():
+
+        def taken(found: list[Row]) -> Made:
+            telling.meet(found)
+            return take(found)
+
+        with no_cycles(), ThreadPoolExecutor(1) as turning:
             for answer in pages(path, lambda url: self.api.get(url, headers), _following):
                 found = _values(answer, path)
-                telling.meet(found)
                 count = answer.get("@odata.count") if not parts else count
-                parts.append(take(found))
+                parts.append(turning.submit(taken, found))
                 rows += len(found)
-        return Listing(parts, len(parts), rows, count)
+            return Listing([part.result() for part in parts], len(parts), rows, count)
 
     def rows(self, path: str, headers: Mapping[str, str] | None = None) -> tuple[list[Row], Listing[list[Row]]]:
         """Every object once, as the last page that tells of it does; and the listing they came from."""

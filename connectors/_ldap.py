@@ -129,6 +129,14 @@ class Directory:
             raise Refused(f"{self.url}: {search} may not be read; check `bases`, and grant the reader Read on it", NO_SUCH_OBJECT)
         return entries[0]
 
+    def some(self, search: Search, most: int) -> list[Entry]:
+        """A few of the entries of a search, to look at what is usual; never to conclude what there is."""
+        return self._ask(search, [*search.controls, paged_search_control(True, most, b"")]).entries()
+
+    @property
+    def socket(self) -> Any:
+        return self._connection.socket
+
     def holds(self, dn: str, expression: str) -> bool:
         """Whether one object is as an expression says; raises Incomplete when there is no such object."""
         return bool(self._ask(Search(dn, expression, below=False), []).entries())

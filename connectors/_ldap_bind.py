@@ -13,6 +13,7 @@ from urllib.parse import SplitResult, urlsplit
 import ldap3
 from ldap3.core.exceptions import LDAPException
 
+from connectors._tls import in_short
 from reconciler.connector import AccessRefused, Incomplete
 
 CONNECT_SECONDS = 10.0
@@ -78,7 +79,7 @@ def connect(url: str, login: Login) -> Any:
         _bind(connection, url, login)
     except (LDAPException, OSError, LookupError, ValueError, TypeError) as problem:  # the last three: ldap3 decoding noise
         close(connection)
-        raise Incomplete(f"{url}: cannot be reached: {_in_short(problem)}") from None
+        raise Incomplete(f"{url}: cannot be reached: {in_short(problem)}") from None
     except BaseException:
         close(connection)
         raise
@@ -170,14 +171,3 @@ def refusal(result: Mapping[str, Any]) -> str:
         what, fix = _WHY[code[1]]
         return f"{what} ({code[1]}); {fix}"
     return f"{result['result']} {result['description']}: {message.strip()[:200]}; check username and password"
-
-
-def _in_short(problem: Exception) -> str:
-    """An error of ldap3 or of the network; what is wrong with a certificate in one sentence."""
-    text = str(problem)
-    found = re.search(r"certificate verify failed: ([^()]*)", text)
-    if not found:
-        return f"{type(problem).__name__}: {text[:300]}"
-    fix = "name the server in urls as its certificate does" if "match" in found[1] else (
-        "renew it" if "expired" in found[1] else "set ca_file to the certificate of the authority that signed it")  # fmt: skip
-    return f"its certificate is not accepted: {found[1].strip()}; {fix}"

@@ -58,7 +58,7 @@ def lines_of(path: Path, body: bytes, sheet: str | None, date_format: str, limit
         raise Incomplete(f"{path}: is protected by a password, or an old workbook; save it as .xlsx without a password")
     found = [_line(row, date_format) for row in _rows(path, in_child(path, body, sheet, limits or Limits()))]
     if not found:
-        raise Incomplete(f"{path}: is empty")
+        raise Incomplete(f"{path}: is empty; has the export failed?")
     header, *rows = found
     if header.broken or set(header.odd.values()) - {"number", "date"}:
         raise Incomplete(

@@ -10,7 +10,7 @@ from typing import Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from connectors import _ad_accounts, _ad_groups
+from connectors import _ad_accounts, _ad_examining, _ad_groups
 from connectors._ad_absence import whereabouts as _whereabouts
 from connectors._ad_accounts import Accounts, Reckoning
 from connectors._ad_by_hand import cannot, instruct
@@ -21,6 +21,7 @@ from connectors._ad_writer import REPLICATION, WRITES, AdWriter
 from connectors._ldap import NO_RIGHT, NO_SUCH_OBJECT, PAGE_SIZE, SHOW_DELETED, Directory, Refused, Search, reach
 from connectors._ldap_bind import Login
 from connectors._writing import AT_HAND
+from reconciler.check import Check
 from reconciler.connector import (
     AccessRefused,
     Answer,
@@ -36,7 +37,7 @@ from reconciler.connector import (
     Unreadable,
 )  # fmt: skip
 
-__all__ = ["NEEDS", "WRITES", "Settings", "cannot", "instruct", "own", "read", "whereabouts", "writer"]
+__all__ = ["NEEDS", "WRITES", "Settings", "cannot", "examine", "instruct", "own", "read", "whereabouts", "writer"]
 
 log = logging.getLogger(__name__)
 
@@ -108,23 +109,23 @@ def read(settings: Settings, context: Context) -> Iterator[Answer]:
     A read that breaks is begun anew from the start, on a fresh connection, with the next server first; three times in all.
     """
     deadline = time.monotonic() + context.deadline_seconds
-    yield from _begin(settings, context, _login(settings), deadline).answers()
+    yield from _begin(settings, context, _reader(settings), deadline).answers()
+
+
+def examine(settings: Settings, context: Context) -> Iterator[Check | Answer]:
+    """What `doctor` asks; one bind a server, and none after a refused one. Raises AccessRefused or Incomplete."""
+    yield from _ad_examining.examined(settings.urls, settings.bases, _reader(settings), context)
 
 
 def whereabouts(settings: Settings, context: Context, ids: Sequence[str]) -> Mapping[str, str]:
     """Each of these accounts read by its GUID, deleted ones included. Raises as `read` does."""
     deadline = time.monotonic() + context.deadline_seconds
-    directory = reach(settings.urls, _login(settings), deadline, settings.page_size)
+    directory = reach(settings.urls, _reader(settings), deadline, settings.page_size)
     try:
         found = {here: _whereabouts(directory, settings.bases, here) for here in ids}
     finally:
         directory.close()
     return {here: where for here, where in found.items() if where is not None}
-
-
-def _login(settings: Settings) -> Login:
-    password = settings.password.reveal() if settings.password else ""
-    return Login(settings.username, password, settings.bind, str(settings.ca_file) if settings.ca_file else None)
 
 
 def writer(settings: Settings, context: Context) -> AdWriter:
@@ -143,6 +144,11 @@ def own(settings: Settings) -> Iterator[str]:
     for name in (settings.username, settings.writer.username if settings.writer else ""):
         plain = name.rpartition("\\")[2]
         yield from {word for word in (name, plain, plain.partition("@")[0]) if word}
+
+
+def _reader(settings: Settings) -> Login:
+    password = settings.password.reveal() if settings.password else ""
+    return Login(settings.username, password, settings.bind, str(settings.ca_file) if settings.ca_file else None)
 
 
 def _begin(settings: Settings, context: Context, login: Login, deadline: float) -> _Reading:

@@ -9,19 +9,22 @@ from functools import cached_property, partial
 from typing import Any
 from urllib.parse import urlsplit
 
+from connectors._examining import host
 from connectors._google_access import AT_ONCE, SCOPE, Access, Settings
 from connectors._google_accounts import account, by_mail, tombstone
 from connectors._google_areas import OPTIONAL, Areas
 from connectors._google_by_hand import cannot, instruct
+from connectors._google_examining import examined
 from connectors._google_held import Held, Json, Membership, add_groups
 from connectors._google_listing import Listed, Twice, having, ids, listed, there, wording
 from connectors._google_writer import ORDER, SETTLES, WRITES, GoogleWriter
 from connectors._http import Api, NotThere, loopback
 from connectors._writing import AT_HAND
+from reconciler.check import Check, Counted
 from reconciler.connector import AccessRefused, Answer, AsOf, Context, Ended, Identity, Incomplete, Need, Page, page, together
 from reconciler.tables import ACCOUNTS, ENTITLEMENTS
 
-__all__ = ["NEEDS", "ORDER", "WRITES", "Settings", "cannot", "instruct", "read", "whereabouts", "writer"]
+__all__ = ["NEEDS", "ORDER", "WRITES", "Settings", "cannot", "examine", "instruct", "read", "whereabouts", "writer"]
 
 
 NEEDS = (
@@ -47,6 +50,12 @@ def read(settings: Settings, context: Context) -> Iterator[Answer]:
     areas = Areas(settings, reading.access, reading.words, reading.customer_id)
     yield from together([areas.licences, lambda: reading.directory_pass(areas)], 2)  # licences come at a pace of their own
     yield from reading.answers(areas)
+
+
+def examine(settings: Settings, context: Context) -> Iterator[Check | Counted | Answer]:
+    """What `doctor` asks; a refused account is asked about nothing further. Raises AccessRefused or Incomplete."""
+    yield from host(settings.api_url, settings.ca_file, context)
+    yield from examined(settings, context)
 
 
 def whereabouts(settings: Settings, context: Context, ids: Sequence[str]) -> Mapping[str, str]:

@@ -121,7 +121,7 @@ def _rows(settings: Settings, reading: Reading, lines: Lines, headers: Mapping[s
         row = Row(line.number, {column: line.cells[at] for column, at in headers.items() if at < len(line.cells)})
         if line.broken or len(line.cells) != width:
             _break(settings, reading, line, row, width, lines.unit)
-        elif odd := _workbook.unfit(line, headers) or eaten.get(line.number):
+        elif line.odd and (odd := _workbook.unfit(line, headers) or eaten.get(line.number)):
             reading.quarantine(row, *odd, f"{lines.unit} {line.number} holds {odd[1]}")
         elif line is lines.rows[-1] and not lines.ended and not _believed(settings, lines, row, headers):
             reading.defects.append(_cut_off(reading, line, row, lines.header[-1].strip()))

@@ -11,17 +11,20 @@ from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, model_validator
 
+from connectors._examining import host
 from connectors._graph_accounts import anchor, instant
 from connectors._graph_by_hand import cannot, instruct
+from connectors._graph_examining import examined
 from connectors._graph_listing import Listings, expired, where
 from connectors._graph_reading import AT_ONCE, Reading
 from connectors._graph_token import Token
 from connectors._graph_writer import SETTLES, WRITES, GraphWriter
 from connectors._http import Api, NotThere, Refused, loopback, new_session
 from connectors._writing import AT_HAND
+from reconciler.check import Check, Counted
 from reconciler.connector import AccessRefused, Answer, AsOf, ConnectorSettings, Context, FileRef, Identity, Need, SecretRef
 
-__all__ = ["NEEDS", "WRITES", "Settings", "anchor", "cannot", "instant", "instruct", "read", "whereabouts", "writer"]
+__all__ = ["NEEDS", "WRITES", "Settings", "anchor", "cannot", "examine", "instant", "instruct", "read", "whereabouts", "writer"]
 
 NEEDS = (
     Need("User.Read.All", "users, managers", "the source cannot be read"),
@@ -101,6 +104,16 @@ def read(settings: Settings, context: Context) -> Iterator[Answer]:
     yield Identity(_tenant_id(settings, reading.listings))
     yield AsOf(context.now)
     yield from reading.everything()
+
+
+def examine(settings: Settings, context: Context) -> Iterator[Check | Counted | Answer]:
+    """What `doctor` asks; a refused application is asked about nothing further. Raises AccessRefused or Incomplete."""
+    for url in {urlsplit(url).netloc: url for url in (settings.login_url, settings.graph_url)}.values():
+        yield from host(url, settings.ca_file, context)
+    api = _api(settings, context)
+    api.authorise(False)
+    yield Identity(_tenant_id(settings, Listings(api)))
+    yield from examined(api, settings.client_id, NEEDS)
 
 
 def whereabouts(settings: Settings, context: Context, ids: Sequence[str]) -> Mapping[str, str]:

@@ -10,7 +10,6 @@ from dataclasses import dataclass, field
 from itertools import count, islice
 
 from reconciler.attempt import Lane, Result, Sent, attempt, settle
-from reconciler.errors import ReconcilerError
 from reconciler.sealed import Action, Plan, Waves
 
 Told = Callable[[Action, Result], None]
@@ -110,8 +109,8 @@ def _lane(lane: Lane, groups: Sequence[Group], wave: Wave, book: _Book) -> None:
             waiting += _account(group, lane, wave, book)
         for sent in waiting:
             book.enter(sent.action, settle(sent, lane))
-    except ReconcilerError as problem:
-        lane.stop.reason = lane.stop.reason or str(problem)  # the other systems stop too
+    except BaseException as problem:
+        lane.stop.reason = lane.stop.reason or f"{lane.source} ended with: {problem}"  # the other systems stop too
         raise
 
 

@@ -90,6 +90,7 @@ def apply_file(config: Config, store: Store, path: Path, order: Order) -> Applie
     held = _held_back(plan, config, store, entries, order, known)
     todo = [action for action in plan.actions if action.n not in held]
     if todo:
+        gates.room(config, len(todo))
         order.confirm(plan, todo)
         with _writers(config, {action.source for action in todo}, order.clock()) as writers:
             held = _own(plan, held, writers)

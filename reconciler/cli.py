@@ -20,7 +20,7 @@ app = typer.Typer(
     **taught("demo", "init --from-csv roster.csv", "run --fail-on critical"),
 )  # fmt: skip
 policies = typer.Typer(no_args_is_help=True, help="The catalogue of policies.", rich_markup_mode=None, **taught("policies list"))
-db = typer.Typer(no_args_is_help=True, help="The journal.", rich_markup_mode=None, **taught("db verify"))
+db = typer.Typer(no_args_is_help=True, help="The journal and the database.", rich_markup_mode=None, **taught("db verify"))
 findings = typer.Typer(invoke_without_command=True, rich_markup_mode=None, **taught(*FILTERED))
 
 
@@ -38,6 +38,7 @@ def _root(told: Annotated[bool, typer.Option("--version", callback=_version, is_
 app.command(**taught("demo", "demo /tmp/company --people 500"))(verbs_night.demo)
 app.command(**taught("init", "init --from-csv roster.csv"))(verbs_night.init)
 app.command(**taught("check", "check --config /etc/reconciler/config.toml --format json"))(verbs_night.check)
+app.command(**taught("doctor", "doctor ad m365 --format json"))(verbs_night.doctor)
 app.command(**taught("run --fail-on critical", "run --only hr", 'run --accept hr --reason "the sale of the Leeds office, HR ticket 1234"'))(verbs_night.run)  # fmt: skip
 app.add_typer(findings, name="findings")
 findings.callback(invoke_without_command=True, **taught(*FILTERED))(verbs_stored.findings)

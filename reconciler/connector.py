@@ -5,6 +5,7 @@ A connector is one file in `connectors/` that offers
     Settings                                 a subclass of ConnectorSettings; its fields are the config keys
     read(settings, context) -> Iterator[Answer]
     NEEDS                                    the permissions it uses, for `doctor` and the docs
+    examine(settings, context)               optional: what `doctor` asks beyond a whole read (reconciler/check.py)
 
 and, where a source can be asked for single accounts,
 
@@ -26,7 +27,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -127,6 +128,7 @@ class Context:
     last_rows: Mapping[str, int] = field(default_factory=dict)
     deadline_seconds: float = 3600.0
     wait: Callable[[float], None] = time.sleep  # how a reader waits before it tries again
+    clock: Callable[[], datetime] = lambda: datetime.now(UTC)  # this machine's own time; `now` may lie years from it
 
 
 @dataclass(frozen=True)

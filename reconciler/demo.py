@@ -35,9 +35,12 @@ class Shown:
 
 
 def two_nights(
-    folder: Path, now: datetime, size: int, wish: Callable[[datetime], Wish], tell: Callable[[Shown], None]
-) -> list[Shown]:
-    """Serve the company, run its nights, tell each; returns both. Raises UsageError when the folder holds something else."""
+    folder: Path, now: datetime, size: int, wish: Callable[[datetime], Wish], tell: Callable[[Shown], None], last: Callable[[list[Shown]], None]
+) -> list[Shown]:  # fmt: skip
+    """Serve the company, run its nights, tell each, and go on serving until `last` is done; returns both nights.
+
+    Raises UsageError when the folder holds something else.
+    """
     _ours(folder)
     second = _at_night(now)
     embedded = Embedded(Company(second - timedelta(days=NIGHTS - 1), size), folder).start()
@@ -48,6 +51,7 @@ def two_nights(
             world = embedded.night(number)
             shown.append(_one_night(folder, world, wish(world.now)))
             tell(shown[-1])
+        last(shown)
         return shown
     finally:
         embedded.close()
@@ -89,7 +93,7 @@ def _forget(state: Path) -> None:
         path.rmdir() if path.is_dir() and not path.is_symlink() else path.unlink()
 
 
-def next_steps(command: str, folder: Path, shown: Sequence[Shown]) -> Iterator[str]:
+def next_steps(command: str, folder: Path, shown: Sequence[Shown], serving: bool = False) -> Iterator[str]:
     """What to look at, and what to type next: everything works offline from the stored nights."""
     last = shown[-1]
     page = next((path for path in last.night.record.reports if path.endswith(".html")), None)
@@ -107,3 +111,7 @@ def next_steps(command: str, folder: Path, shown: Sequence[Shown]) -> Iterator[s
         "policies list",
     ):
         yield f"    {command} --config {folder / 'config.toml'} {words}"
+    if serving:
+        yield "The company's systems run until Ctrl-C; from another terminal:"
+        for words in (f"approve {folder / PLAN} --reason TEXT", f"apply {folder / PLAN}"):
+            yield f"    {command} --config {folder / 'config.toml'} {words}"

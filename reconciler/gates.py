@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime
 from pathlib import Path
@@ -19,6 +20,7 @@ from reconciler.plan import Basis, binds
 from reconciler.sealed import Action, Plan
 
 KILL_SWITCH = "STOP"
+RESERVE, PER_ACTION = 16 << 20, 8 << 10  # bytes that must be free: beside everything else, and for the entries of one change
 
 
 def kill_switch(config: Config) -> Path:
@@ -51,6 +53,15 @@ def may_begin(plan: Plan, entries: Sequence[Entry], config: Config, now: datetim
         raise SafetyStop(frozen)
     if (reason := pulled(config)) is not None:
         raise SafetyStop(reason)
+
+
+def room(config: Config, actions: int) -> None:
+    """Raises SafetyStop when the disk may not hold the journal of so many changes: it is better not begun than broken off."""
+    free, wanted = shutil.disk_usage(config.state.dir).free, RESERVE + actions * PER_ACTION
+    if free < wanted:
+        raise SafetyStop(
+            f"{config.state.dir} has {free >> 20} MiB free, and {wanted >> 20} MiB are wanted for the journal; make room first"
+        )
 
 
 def freeze(config: Config, now: datetime) -> str | None:

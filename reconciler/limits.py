@@ -67,18 +67,23 @@ def words(row: Mapping[str, Any]) -> str:
 
 
 def week_of(entries: Iterable[Entry], now: datetime) -> Changes:
-    """The accounts changed in the seven days before now, by source and class."""
+    """The accounts changed, or perhaps changed, in the seven days before now, by source and class."""
     found: dict[tuple[str, str], set[str]] = defaultdict(set)
     for entry in entries:
-        if entry.kind == "outcome" and entry.facts["outcome"] == "done" and now - WEEK < datetime.fromisoformat(entry.at):
+        if (
+            entry.kind == "outcome"
+            and entry.facts["outcome"] in ("done", "unknown")
+            and now - WEEK < datetime.fromisoformat(entry.at)
+        ):
             found[entry.facts["source"], entry.facts["limit"]].add(str(entry.facts["account"]))
     return {key: frozenset(accounts) for key, accounts in found.items()}
 
 
 def _limit(limits: Mapping[str, Limit], kind: str, remedies: set[str]) -> Limit:
-    """The configured limit of a class, or of the one remedy that makes up the class here, or the default."""
-    name = next(iter(remedies)) if len(remedies) == 1 else ""
-    return limits.get(kind) or limits.get(name) or limits.get("default") or Limit(count=None, percent=None)
+    """The configured limit of a class, or the least of those of the remedies that ask for it here, or the default."""
+    named = [limits[remedy] for remedy in sorted(remedies) if remedy in limits]
+    least = min(named, key=lambda limit: _COUNT if limit.count is None else limit.count, default=None)
+    return limits.get(kind) or least or limits.get("default") or Limit(count=None, percent=None)
 
 
 def _allowed(limit: Limit, population: int, planned: int, percent: float) -> int:

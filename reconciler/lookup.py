@@ -25,6 +25,7 @@ class Lookup:
     estate: Estate
     _accounts: dict[str, dict[str, int]] = field(default_factory=dict)
     _held: dict[str, dict[str, Row]] = field(default_factory=dict)
+    _holders: dict[tuple[str, str, tuple[str, ...]], frozenset[int]] = field(default_factory=dict)
 
     # --- accounts -----------------------------------------------------------------------------------------------
 
@@ -133,6 +134,16 @@ class Lookup:
         rows = snapshot.rows_of_accounts[np.unique(edge_accounts(edges))]
         ids, enabled = snapshot.column("accounts", "account_id"), snapshot.column("accounts", "enabled")
         return {ids[int(row)].as_py() for row in rows if row >= 0 and enabled[int(row)].as_py()}
+
+    def holders(self, source: str, entitlement_id: str, via: tuple[str, ...]) -> frozenset[int]:
+        """The codes of the accounts that hold an entitlement in one of these ways."""
+        key = source, entitlement_id, via
+        if key not in self._holders:
+            held, edges = self.entitlement(source, entitlement_id), self.estate.snapshot[source].edges
+            ways = [tables.VIA.index(word) for word in via]
+            wanted = (edge_entitlements(edges) == (held["code"] if held else -1)) & np.isin(edge_via(edges), ways)
+            self._holders[key] = frozenset(edge_accounts(edges[wanted]).tolist())
+        return self._holders[key]
 
     def _by_code(self, source: str) -> dict[int, Row]:
         return {row["code"]: row for row in self.entitlements(source).values()}

@@ -139,12 +139,13 @@ def inverse(
     """
     lookup = Lookup(basis.estate)
     chosen = [action for action in reversed(plan.actions) if action.n in done]
-    back = [_reversed(action, *done[action.n]) for action in chosen if action.reversible]
+    known = [action for action in chosen if action.reversible and (action.kind != "create" or done[action.n][0] is not None)]
+    back = [_reversed(action, *done[action.n]) for action in known]
     free, withheld = guarded(back, basis.guards, lookup)
     limits = limits_of(free, active, config.remediation.limits, basis.week)
     safe, over = limited(free, limits)
     numbered = tuple(replace(action, n=n, needs=()) for n, action in enumerate(safe, 1))
-    manual = tuple(_irreversible(action) for action in chosen if not action.reversible)
+    manual = tuple(_irreversible(action) for action in chosen if action not in known)
     return seal(Plan(
         "", basis.run, basis.now, basis.now + config.remediation.expires, basis.maker.name, basis.maker.id, binds(config, basis),
         tuple(limits), numbered, manual, (*withheld, *over), undoes=plan.plan,
@@ -167,7 +168,10 @@ def _reversed(action: Action, account: str | None, _: Any) -> Action:
 
 
 def _irreversible(action: Action) -> dict[str, Any]:
-    words = {"sessions": "the person signs in again", "transfer": "transfer the files back by hand"}
+    words = {
+        "sessions": "the person signs in again", "transfer": "transfer the files back by hand",
+        "create": "it is not known whether the account was created; apply the plan again, or look for it",
+    }  # fmt: skip
     return {
         "finding": action.finding, "remedy": action.remedy, "source": action.source, "login": action.account["login"],
         "why": f"action {action.n} ({action.kind}) cannot be undone", "do": words.get(action.kind, "nothing brings it back"),

@@ -56,7 +56,9 @@ class Proposals:
 
     actions: list[Action] = field(default_factory=list)
     tasks: list[Task] = field(default_factory=list)
-    inherited: list[tuple[Task, str, str]] = field(default_factory=list)  # with the source and the account
+    inherited: list[tuple[Task, str, str, str]] = field(
+        default_factory=list
+    )  # with the source, the account and what is inherited
 
 
 @dataclass(frozen=True)
@@ -177,7 +179,7 @@ def _direct_or_by_hand(made: Proposals, step: Step, remedy: str, case: StoredCas
         return
     task = Task(case.finding.id, remedy, source, account, why, do)
     if step.kind == "entitlement" and not step.after and facts.via and set(facts.via) == {"inherited"}:
-        made.inherited.append((task, source, account["account_id"]))
+        made.inherited.append((task, source, account["account_id"], str(step.target)))
     else:
         made.tasks.append(task)
 
@@ -254,16 +256,23 @@ def _action(step: Step, remedy: str, case: StoredCase) -> Action:
 
 
 def _settle_inherited(made: Proposals, lookup: Lookup) -> None:
-    """A licence that comes from a group goes with it: nothing is left to do when every group of the account goes in this plan."""
+    """A licence that comes from a group goes with it: nothing is left to do when every group that may bring it goes in this plan."""
     going = {(a.source, a.account["id"], a.target) for a in made.actions if a.kind == "entitlement" and not a.after}
-    for task, source, account in made.inherited:
-        groups = {
-            row["entitlement_id"]
-            for row, via in lookup.holdings(source, account)
-            if row["kind"] == "group" and via in ("direct", "dynamic")
-        }
+    for task, source, account, licence in made.inherited:
+        groups = _bringing(lookup, source, account, licence)
         if not groups or any((source, account, group) not in going for group in groups):
             made.tasks.append(task)
+
+
+def _bringing(lookup: Lookup, source: str, account: str, licence: str) -> set[str]:
+    """The groups of an account that may bring it a licence: those all of whose members have it so; where there is none, all."""
+    groups = {
+        row["entitlement_id"]
+        for row, via in lookup.holdings(source, account)
+        if row["kind"] == "group" and via in ("direct", "dynamic")
+    }
+    licensed = lookup.holders(source, licence, ("inherited",))
+    return {group for group in groups if lookup.holders(source, group, ("direct", "dynamic")) <= licensed} or groups
 
 
 def _once(actions: Sequence[Action]) -> list[Action]:

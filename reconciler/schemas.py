@@ -71,7 +71,7 @@ def plan() -> dict[str, Any]:
         "required": ["kind", "before", "after"],
     }
     action = {
-        "n": number, "finding": text, "remedy": text, "source": text, "account": {"type": "object"}, "person": thing,
+        "n": number, "finding": text, "remedy": {"enum": [name.replace("_", "-") for name in plugins.names("actions")]}, "source": text, "account": {"type": "object"}, "person": thing,
         "department": _TEXT, "limit": {"enum": list(CLASSES)}, "write": write, "undo": thing, "reversible": flag,
         "needs": {"type": "array", "items": number}, "because": text,
     }  # fmt: skip

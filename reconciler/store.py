@@ -15,7 +15,7 @@ import sqlalchemy as sa
 from reconciler.errors import UsageError
 from reconciler.estate import Move
 from reconciler.model import Change, NotAssessed, RunRecord, SourceReport
-from reconciler.store_database import connect
+from reconciler.store_database import connect, look
 from reconciler.store_decisions import Decisions
 from reconciler.store_tables import FINDING_EVENTS, MOVES, RUNS, SNAPSHOTS, instant, stamp
 from reconciler.store_upkeep import Upkeep
@@ -165,6 +165,20 @@ def opened(url: str) -> Iterator[Store]:
     store = Store(connect(url))
     try:
         yield store
+    finally:
+        store.close()
+
+
+def pins_in(url: str) -> dict[str, str]:
+    """The pinned identities of a database that is only looked at; none where there is no database yet."""
+    engine = look(url)
+    if engine is None:
+        return {}
+    store = Store(engine)
+    try:
+        with store.reading() as connection:
+            there = sa.inspect(connection).has_table(SNAPSHOTS.name)
+        return store.pinned() if there else {}
     finally:
         store.close()
 

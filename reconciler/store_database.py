@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import sqlalchemy as sa
 from alembic import command
@@ -74,6 +75,22 @@ def connect(url: str) -> sa.Engine:
         engine.dispose()
         raise UsageError(str(problem)) from problem
     return engine
+
+
+def look(url: str) -> sa.Engine | None:
+    """A database as it stands, for reading: not made, not brought up to date, not touched; None where there is none yet."""
+    try:
+        made = sa.make_url(url)
+        if made.get_backend_name() != "sqlite":
+            return sa.create_engine(made, hide_parameters=True)
+    except (sa.exc.ArgumentError, ModuleNotFoundError) as problem:
+        raise UsageError(f"the database {_without_password(url)} cannot be opened: {_first_line(problem)}") from None
+    path = Path(str(made.database)).absolute()
+    if not path.is_file():
+        return None
+    alone = not Path(f"{path}-wal").exists()  # nobody writes: without this, SQLite would make files beside it
+    asked = "?mode=ro&immutable=1&uri=true" if alone else "?mode=ro&uri=true"
+    return sa.create_engine(f"sqlite:///file:{quote(str(path))}{asked}", hide_parameters=True)
 
 
 def _without_password(url: str) -> str:

@@ -129,17 +129,25 @@ def evidence(plan: Annotated[str, typer.Argument(metavar="PLAN_ID", help="A plan
 
 
 def db_verify(head: Annotated[str | None, typer.Option(metavar="HASH", help="A head printed earlier: proves that no tail is missing.")] = None) -> None:  # fmt: skip
-    """Walk the journal's chain; exit 7 naming the first bad entry when anything of it was altered."""
+    """Walk the journal's chain and look the database through; exit 7 naming what was altered, in the journal the first bad entry."""
     from reconciler.config import load
     from reconciler.journal import Journal, head_of
 
-    form = formats("table", "json", "jsonl")
+    form, wanted = formats("table", "json", "jsonl"), head_of(head) if head is not None else None
     journal = Journal.of(load(asked.config).state.dir)
-    found = journal.check(head_of(head) if head is not None else None)
-    told = {"journal": str(journal.path), "entries": len(found.entries), "head": found.head, "problem": found.problem}
+    found = journal.check(wanted)
+    problems = [f"{journal.path}: {found.problem}"] if found.problem is not None else _of_the_database()
     if form != "table":
-        show_one(form, {"schema_version": SCHEMA_VERSION, "valid": found.problem is None, **told})
-    if found.problem is not None:
-        raise Stale(f"{journal.path}: {found.problem}")
+        told = {"journal": str(journal.path), "entries": len(found.entries), "head": found.head, "problem": found.problem}
+        show_one(form, {"schema_version": SCHEMA_VERSION, "valid": not problems, **told, "problems": problems})
+    if problems:
+        raise Stale("\n".join(problems))
     if form == "table":
-        print_text(f"{journal.path}: {len(found.entries)} entries, every one as it was written\njournal head {found.head}")
+        print_text(
+            f"{journal.path}: {len(found.entries)} entries, every one as it was written\nthe database is sound\njournal head {found.head}"
+        )
+
+
+def _of_the_database() -> list[str]:
+    with opened_store() as (_, store):
+        return [f"{store.shown}: {problem}" for problem in store.verify()]

@@ -1,7 +1,8 @@
-"""The verbs that set up and run nights: demo, init, check, run, schedule."""
+"""The verbs that set up and run nights: demo, init, check, doctor, run, schedule."""
 
 from __future__ import annotations
 
+import signal
 import sys
 from datetime import datetime
 from pathlib import Path
@@ -20,7 +21,8 @@ from reconciler.rows import show_one
 def demo(
     folder: Annotated[Path, typer.Argument(metavar="[DIR]", help="Where the company's files and reports go.")] = Path("demo"),
     people: Annotated[int, typer.Option(min=60, max=50_000, help="How many people the company has.")] = 60,
-) -> None:
+    serve: Annotated[bool, typer.Option("--serve", help="Keep its systems running until Ctrl-C, so that the plan can be applied to them.")] = False,
+) -> None:  # fmt: skip
     """The real nightly run against an embedded company, two nights, one day apart; then a plan, which changes nothing."""
     from reconciler.demo import SENTENCE, Shown, dry_run, next_steps, two_nights
     from reconciler.plan_words import beginning
@@ -31,12 +33,19 @@ def demo(
         say(f"\nThe night of {shown.night.record.as_of:%d %b %Y, %H:%M} UTC")
         tell(shown.night)
 
+    def last(shown: list[Shown]) -> None:
+        plan = dry_run(folder, shown)
+        if formats("table", "json", "jsonl") == "table":
+            print_text("\n".join(beginning(plan)))
+        for line in next_steps("reconciler" if which("reconciler") else sys.argv[0], folder, shown, serve):
+            say(line)
+        if serve:
+            signal.sigwait({signal.SIGINT, signal.SIGTERM})
+
     say(SENTENCE)
-    shown = two_nights(folder, asked.now, people, lambda now: Wish(now, progress=_progress()), told)
-    print_text("\n".join(beginning(dry_run(folder, shown))))
-    command = "reconciler" if which("reconciler") else sys.argv[0]
-    for line in next_steps(command, folder, shown):
-        say(line)
+    if serve:
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
+    shown = two_nights(folder, asked.now, people, lambda now: Wish(now, progress=_progress()), told, last)
     if not all(night.verdict.true for night in shown):
         raise ReconcilerError("a night found something else than what was planted in the company; this is a fault of ours")
 
@@ -72,6 +81,33 @@ def check() -> None:
     if problems:
         raise ConfigError(problems)
     say(f"{asked.config}: {told}")
+
+
+def doctor(
+    connectors: Annotated[list[str] | None, typer.Argument(metavar="[CONNECTOR]...", help="Examine these alone; all of them without.")] = None,
+) -> None:  # fmt: skip
+    """Ask every source what this identity may read: permissions, TLS, clocks, counts. Writes nothing anywhere."""
+    from reconciler.config import load
+    from reconciler.connector import Context
+    from reconciler.doctor import examine, exit_of
+    from reconciler.doctor_words import ended, examined
+    from reconciler.printing import print_text
+    from reconciler.store import pins_in
+
+    form, config = formats("table", "json", "jsonl"), load(asked.config)
+    closed("doctor", connectors, config.connectors)
+    chosen = [connector for name, connector in config.connectors.items() if not connectors or name in connectors]
+    found = []
+    for one in examine(chosen, pins_in(config.state.url(config.base)), Context("", asked.now), _progress()):
+        found.append(one)
+        if form == "table":
+            print_text("\n".join(examined(one)))
+    code = exit_of(found)
+    if form == "table":
+        say(ended(code))
+    else:
+        show_one(form, {"schema_version": 1, "exit": code, "connectors": [one.to_json() for one in found]})
+    raise typer.Exit(code)
 
 
 def run(

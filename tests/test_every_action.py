@@ -71,6 +71,7 @@ class Company:
 
 DRIFT = {"drift": {"department": {"hr": "Legal", "account": "Sales"}, "manager": {"hr": "000001", "account": None}}}
 # The finding each remedy is for, and the classes of the changes it proposes; none: a task for a person.
+# A remedy without a case here is put to a leaver's live account.
 CASES: dict[str, tuple[Callable[[], Company], set[str]]] = {
     "add_missing_access": (lambda: Company(entitlement=GROUP), {"entitlement-add"}),
     "create_joiner_account": (lambda: Company(account=None), {"create"}),
@@ -90,6 +91,10 @@ CASES: dict[str, tuple[Callable[[], Company], set[str]]] = {
 }
 
 
+def case_of(name: str) -> tuple[Callable[[], Company], set[str] | None]:
+    return CASES.get(name, (Company, None))
+
+
 @pytest.fixture(params=ACTIONS)
 def name(request: pytest.FixtureRequest) -> str:
     return str(request.param)
@@ -107,24 +112,24 @@ def test_it_says_what_it_does(name: str) -> None:
 
 
 def test_it_proposes_changes_of_a_known_class_or_a_task(name: str) -> None:
-    make, classes = CASES[name]
+    make, classes = case_of(name)
     steps, tasks = proposed(name, make())
     told = {class_of(s.kind, s.after, s.entitlement["kind"] if s.entitlement else None) for s in steps}
-    assert told == classes <= set(CLASSES)
+    assert told <= set(CLASSES) and classes in (None, told)
     assert all(step.kind in KINDS and step.because for step in steps)
-    assert classes or [task for task in tasks if task.why and task.do]
+    assert told or [task for task in tasks if task.why and task.do]
 
 
 def test_it_converges_and_comes_back_when_it_is_undone(name: str) -> None:
     """Made: nothing is left to propose. Taken back: the same is proposed again. (A created account ends its finding.)"""
-    make, classes = CASES[name]
+    make, classes = case_of(name)
     company = make()
     steps, _ = proposed(name, company)
     lasting = [step for step in steps if step.kind not in (*IRREVERSIBLE, "create")]
     kept = company.account
     for step in lasting:
         company.change(step, step.after)
-    assert [s for s in proposed(name, company)[0] if s.kind not in IRREVERSIBLE] == [] or "create" in classes
+    assert [s for s in proposed(name, company)[0] if s.kind not in IRREVERSIBLE] == [] or "create" in (classes or ())
     company.account = kept
     for step in reversed(lasting):
         company.change(step, step.before)
@@ -134,6 +139,6 @@ def test_it_converges_and_comes_back_when_it_is_undone(name: str) -> None:
 
 @pytest.mark.parametrize("missing", ["account", "manager", "entitlement"])
 def test_it_asks_a_person_or_nothing_where_something_is_not_known(name: str, missing: str) -> None:
-    company = CASES[name][0]()
+    company = case_of(name)[0]()
     setattr(company, missing, None)
     assert all(isinstance(answer, Step | ByHand) for answer in remedy_called(name).propose(company))

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from reconciler.sandbox import directory_names as names
 from reconciler.sandbox import directory_values
 from reconciler.sandbox.directory_node import Node, Refused
+from reconciler.sandbox.directory_schema import EFFECTIVE, OWNED
 
 if TYPE_CHECKING:
     from reconciler.sandbox.directory import Directory
@@ -143,7 +144,14 @@ def _computed_flags(directory: Directory, node: Node) -> Sequence[bytes]:
     return [b"%d" % _flags(directory, node, names.ticks(directory.now()))] if node.get("userAccountControl") else ()
 
 
+def _writable(directory: Directory, node: Node) -> Sequence[bytes]:
+    """For a principal that may write at all, everything but what the server owns."""
+    kept = OWNED | {"objectClass"}
+    return [name.encode() for name in directory.schema.syntax if name not in kept]
+
+
 _CONSTRUCTED: Mapping[str, Callable[[Directory, Node], Sequence[bytes]]] = {
+    EFFECTIVE: _writable,
     "canonicalName": lambda directory, node: [canonical(directory, node).encode()],
     "msDS-PrincipalName": _principal_name,
     "msDS-User-Account-Control-Computed": _computed_flags,

@@ -22,7 +22,7 @@ SYNTAX_OIDS = {
 }  # fmt: skip
 
 _BY_SYNTAX = {
-    TEXT: "adminDescription adminDisplayName assistant c canonicalName carLicense cn co comment company department departmentNumber description displayName"
+    TEXT: "adminDescription adminDisplayName allowedAttributesEffective assistant c canonicalName carLicense cn co comment company department departmentNumber description displayName"
     " displayNamePrintable division dNSHostName employeeID employeeNumber employeeType extensionAttribute1"
     " extensionAttribute2 extensionAttribute3 extensionAttribute4 extensionAttribute5 extensionAttribute6 extensionAttribute7"
     " extensionAttribute8 extensionAttribute9 extensionAttribute10 extensionAttribute11 extensionAttribute12"
@@ -61,6 +61,7 @@ _BY_SYNTAX = {
 _SYNTAX = {name: syntax for syntax, names in _BY_SYNTAX.items() for name in names.split()}
 _MULTI = frozenset(
     [
+        "allowedAttributesEffective",
         "altSecurityIdentities",
         "carLicense",
         "departmentNumber",
@@ -115,8 +116,10 @@ LONGEST = {"employeeID": 16, "sAMAccountName": 256, "cn": 64, "givenName": 64, "
            "company": 64, "displayName": 256, "l": 128, "mail": 256, "userPrincipalName": 1024, "employeeNumber": 512}  # fmt: skip
 
 # Constructed when asked for by name, never part of `*`, and no filter finds them.
+EFFECTIVE = "allowedAttributesEffective"  # what whoever asks may write of an object
 CONSTRUCTED = frozenset(
     [
+        EFFECTIVE,
         "canonicalName",
         "msDS-PrincipalName",
         "msDS-User-Account-Control-Computed",

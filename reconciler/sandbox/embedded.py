@@ -17,6 +17,7 @@ from reconciler.sandbox.graph_token import WRITING, Registration
 from reconciler.sandbox.ldap_server import LdapServer
 from reconciler.sandbox.roster_file import SETTINGS, write_roster
 from reconciler.sandbox.stock import (
+    GOOGLE_REMEDIATOR,
     GOOGLE_SUBJECT,
     READER,
     READER_PASSWORD,
@@ -111,7 +112,7 @@ class Embedded:
         login, graph, google = PRODUCTION if production else (self.m365.url, f"{self.m365.url}/v1.0", self.google.url)
         return _CONFIG.format(
             size=self.company.size, roster=SETTINGS, ad=self.ad.url, base=self.directory.base, reader=READER, tenant=self.tenant.id,
-            remediator=REMEDIATOR, writer=WRITER_ID, client=CLIENT_ID, login=login, graph=graph, subject=GOOGLE_SUBJECT, google=google, access=access_rules(),
+            remediator=REMEDIATOR, google_remediator=GOOGLE_REMEDIATOR, writer=WRITER_ID, client=CLIENT_ID, login=login, graph=graph, subject=GOOGLE_SUBJECT, google=google, access=access_rules(),
             trust="" if production else 'ca_file = "ca.pem"\n',
         )  # fmt: skip
 
@@ -157,12 +158,12 @@ writer = {{ client_id = "{writer}", client_secret = "file:secrets/m365-writer-se
 kind = "google_workspace"
 credentials = "file:secrets/google.json"
 subject = "{subject}"
+writer = {{ subject = "{google_remediator}" }}
 api_url = "{google}"
 licence_queries_per_minute = 60000    # the embedded licence manager has no quota
-writer = {{ subject = "{subject}" }}
 {trust}
 [exempt]
-accounts = ["svc-*", "breakglass*", "reader"]
+accounts = ["svc-*", "breakglass*", "reader", "remediator"]
 
 {access}
 [remediation]

@@ -91,7 +91,7 @@ def inserted(call: Call) -> Json:
     if call.customer.id_of(mail) is not None:
         raise Refusal(409, "duplicate", "Entity already exists.")
     made = user(mail, name["givenName"], name["familyName"], id=_free_id(call.customer, mail))
-    call.customer.put_user(made | _writable(call, told))
+    call.customer.put_user(made | {"creationTime": call.customer.now} | _writable(call, told))
     call.customer.unsettled[made["id"]] = call.customer.settling
     return tagged(call.customer.users[made["id"]])
 

@@ -168,7 +168,7 @@ class _Handler(BaseHTTPRequestHandler):
         if reply.status != 204:
             headers["Content-Length"] = str(len(body))
         head = [f"HTTP/1.1 {reply.status} {self.responses.get(reply.status, ('',))[0]}"]
-        head += [f"{name}: {value}" for name, value in headers.items()]
+        head += [f"{name}: {value}" for name, value in headers.items()] + [f"Date: {self.date_time_string()}"]
         return "\r\n".join([*head, "", ""]).encode("latin-1") + (b"" if reply.status == 204 else body)
 
     def _hang_up(self) -> None:

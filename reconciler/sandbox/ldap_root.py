@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from reconciler.sandbox import directory_account
@@ -27,12 +28,13 @@ _SYNTAXES = {
 
 
 def root(directory: Directory) -> Mapping[str, Sequence[str]]:
+    """The root of the server; its clock is the machine's own, whatever day the company lives in."""
     base = directory.base
     configuration = f"CN=Configuration,{base}"
     server = f"CN=DC1,CN=Servers,CN=Default-First-Site-Name,CN=Sites,{configuration}"
     host = f"dc1.{directory.domain}"
     return {
-        "configurationNamingContext": [configuration], "currentTime": [names.generalised(directory.now()).decode()],
+        "configurationNamingContext": [configuration], "currentTime": [names.generalised(datetime.now(UTC)).decode()],
         "defaultNamingContext": [base], "dnsHostName": [host], "domainControllerFunctionality": ["7"], "domainFunctionality": ["7"],
         "dsServiceName": [f"CN=NTDS Settings,{server}"], "forestFunctionality": ["7"], "highestCommittedUSN": [str(directory.usn)],
         "isGlobalCatalogReady": ["TRUE"], "isSynchronized": ["TRUE"],

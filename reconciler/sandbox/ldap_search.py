@@ -10,6 +10,7 @@ from reconciler.sandbox import directory_names as names
 from reconciler.sandbox import ldap_ber as ber
 from reconciler.sandbox import ldap_filter, ldap_messages, ldap_root, ldap_shape
 from reconciler.sandbox.directory_node import Node, Refused
+from reconciler.sandbox.directory_schema import EFFECTIVE
 from reconciler.sandbox.ldap_messages import Request, Search
 from reconciler.sandbox.ldap_shape import Shape
 
@@ -35,7 +36,7 @@ def found(directory: Directory, asked: Search, who: Node, request: Request) -> F
     """Every object a search finds, in the order they were created; raises Refused as Active Directory does."""
     graves = bool({ldap_messages.SHOW_DELETED, ldap_messages.SHOW_RECYCLED} & request.controls.keys())
     base = located(directory, asked.base, who, graves)
-    hidden = frozenset(name for name, principals in directory.hidden_attributes.items() if who.guid in principals)
+    hidden = _hidden(directory, asked, who)
     wanted = ldap_shape.shape(directory, asked.attributes, asked.types_only, hidden)
     if asked.scope != BASE and any(name in TOKENS for name in wanted.named):
         raise Refused(1, "00002120: SvcErr: DSID-031401E7, problem 5012 (DIR_ERROR), data 0")
@@ -52,6 +53,13 @@ def found(directory: Directory, asked: Search, who: Node, request: Request) -> F
         )
         references = tuple(f"ldap://{directory.domain}/{head.dn}" for head in below)
     return Found(_sorted(directory, listed, request), wanted, references)
+
+
+def _hidden(directory: Directory, asked: Search, who: Node) -> frozenset[str]:
+    """The attributes that are not shown to somebody: what he may not read, and where he may write nothing, what that would be."""
+    hidden = frozenset(name for name, principals in directory.hidden_attributes.items() if who.guid in principals)
+    nothing = who.guid in directory.readers and EFFECTIVE.lower() in map(str.lower, asked.attributes)
+    return hidden | {EFFECTIVE} if nothing else hidden
 
 
 def _within(base: Node, scope: int) -> Iterable[Node]:

@@ -18,7 +18,7 @@ from reconciler.sandbox.workforce import DEPARTMENTS, LOCATIONS, MAIL
 DOMAIN = f"corp.{MAIL}"
 READER, READER_PASSWORD = f"reader@{DOMAIN}", "Reads-everything-1!"
 REMEDIATOR, REMEDIATOR_PASSWORD = f"remediator@{DOMAIN}", "Changes-what-was-approved-2!"
-GOOGLE_SUBJECT = f"reader@{MAIL}"
+GOOGLE_SUBJECT, GOOGLE_REMEDIATOR = f"reader@{MAIL}", f"remediator@{MAIL}"
 
 System = TypeVar("System", Directory, Tenant, Customer)
 
@@ -174,12 +174,13 @@ def _cloud_furniture(made: Tenant, world: World) -> None:
 
 def customer_of(world: World) -> Customer:
     """The customer: people by site, groups of groups, licences, a phone, an application let in."""
-    made = Customer("C03harbour", MAIL)
+    made = Customer("C03harbour", MAIL, now=_google_time(world.now))
     mails = {account.key: account.login for account in _of(world, "google")}
     for account in _of(world, "google"):
         made.put_user(_google_user(account, mails))
-    reader = google.user(GOOGLE_SUBJECT, "Directory", "Reader", isAdmin=True, isDelegatedAdmin=False, orgUnitPath="/Service")
-    made.put_user(reader | {"lastLoginTime": tenant.instant(world.now - timedelta(days=1))})
+    for address, name in ((GOOGLE_SUBJECT, "Reader"), (GOOGLE_REMEDIATOR, "Remediator")):
+        admin = google.user(address, "Directory", name, isAdmin=True, isDelegatedAdmin=False, orgUnitPath="/Service")
+        made.put_user(admin | {"lastLoginTime": tenant.instant(world.now - timedelta(days=1))})
     for name in ("/Staff", "/Service", "/Temporary"):
         unit = {
             "kind": "admin#directory#orgUnit",

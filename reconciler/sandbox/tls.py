@@ -25,7 +25,7 @@ class Authority:
     """An authority with its own key; `pem` is what a client must trust."""
 
     name: str = "Embedded company authority"
-    days: int = 7
+    days: int = 30
 
     @cached_property
     def _key(self) -> ec.EllipticCurvePrivateKey:
@@ -44,7 +44,7 @@ class Authority:
     def pem(self) -> str:
         return self._certificate.public_bytes(Encoding.PEM).decode()
 
-    def issue(self, names: Sequence[str] = LOOPBACK, begins: int = -1, ends: int = 7) -> tuple[str, str]:
+    def issue(self, names: Sequence[str] = LOOPBACK, begins: int = -1, ends: int = 30) -> tuple[str, str]:
         """(certificate, private key) as PEM for a server called any of `names`; `begins` and `ends` are days from now."""
         key = ec.generate_private_key(ec.SECP256R1())
         subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, names[0])])
@@ -57,7 +57,7 @@ class Authority:
         private = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
         return signed.public_bytes(Encoding.PEM).decode(), private
 
-    def context(self, names: Sequence[str] = LOOPBACK, begins: int = -1, ends: int = 7) -> ssl.SSLContext:
+    def context(self, names: Sequence[str] = LOOPBACK, begins: int = -1, ends: int = 30) -> ssl.SSLContext:
         """A server's TLS context with a fresh certificate."""
         certificate, key = self.issue(names, begins, ends)
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)

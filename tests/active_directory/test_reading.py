@@ -407,7 +407,7 @@ def test_a_certificate_of_somebody_else_is_not_trusted(serve: Any, reading: Read
 
 @pytest.mark.parametrize(
     ("names", "begins", "ends", "told"),
-    [(("dc1.test",), -1, 7, "name the server in urls"), (("127.0.0.1",), -9, -2, "renew it")],
+    [(("dc1.test",), -1, 7, "name the server as its certificate does"), (("127.0.0.1",), -9, -2, "renew it")],
     ids=["another host's", "expired"],
 )
 def test_a_certificate_must_be_good(

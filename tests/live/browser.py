@@ -108,7 +108,7 @@ def browser(folder: Path) -> Iterator[Tab]:
     our_in, its_out = os.pipe()
     words = [CHROMIUM, *SWITCHES, f"--user-data-dir={folder / 'profile'}", "about:blank"]
     started = subprocess.Popen(
-        ["sh", "-c", f'exec 3<&{its_in} 4>&{its_out}; exec "$@"', "sh", *words], pass_fds=(its_in, its_out),
+        ["bash", "-c", f'exec 3<&{its_in} 4>&{its_out}; exec "$@"', "bash", *words], pass_fds=(its_in, its_out),
         stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True,
     )  # fmt: skip
     os.close(its_in)

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from reconciler.attempt import Pace, Stop
+from reconciler.applying import Applied
+from reconciler.attempt import Pace, Result, Stop
 from reconciler.errors import SourceError
 from reconciler.journal import Journal
 from reconciler.sealed import Waves
@@ -168,3 +169,39 @@ def test_every_effect_has_an_intent_before_it_in_the_journal(tmp_path: Path) -> 
 
 def _intents(folder: Path) -> int:
     return sum(entry.kind == "intent" for entry in Journal.of(folder).entries())
+
+
+def test_a_signal_lets_the_change_under_way_finish_and_sends_no_other(tmp_path: Path) -> None:
+    systems = systems_for(plan := plan_of([action(n) for n in range(1, 12)]))
+    stop = Stop()
+    systems["ad"].trouble = lambda step, change: stop.interrupted.set() if step == "after" else None
+    results = run(plan, systems, tmp_path, stop)
+    assert [n for n, r in results.items() if r.outcome == "done"] == [1]
+    assert {r.detail for n, r in results.items() if n > 1} == {"not sent: interrupted by a signal"}
+
+
+def test_a_fault_of_a_writer_ends_the_apply_and_leaves_its_change_to_be_looked_at(tmp_path: Path) -> None:
+    systems = systems_for(plan := plan_of([action(n) for n in range(1, 12)]))
+    systems["ad"].trouble = once("after", ZeroDivisionError("a fault"))  # type: ignore[arg-type]
+    with pytest.raises(ZeroDivisionError):
+        run(plan, systems, tmp_path)
+    assert len(systems["ad"].writes) == 1
+    assert {r.outcome for r in run(plan, systems, tmp_path).values()} <= {"done", "already"}
+    assert len(systems["ad"].writes) == 11
+
+
+RESULTS = [
+    ("all made", [("done", False), ("already", False)], 0), ("one was stale", [("done", False), ("stale", False)], 7),
+    ("one was held back by us", [("done", False), ("stale", False), ("refused", True)], 6),
+    ("the system declined one", [("done", False), ("refused", False), ("refused", True)], 8),
+    ("one is unknown", [("unknown", False), ("stale", False)], 8), ("one could not be read", [("failed", False)], 8),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("told", "code"), [r[1:] for r in RESULTS], ids=[r[0] for r in RESULTS])
+def test_the_exit_code_is_the_gravest(told: list[tuple[str, bool]], code: int) -> None:
+    results = {n: Result(n, outcome, ours=ours) for n, (outcome, ours) in enumerate(told, 1)}
+    applied = Applied(plan_of([action(n) for n in results]), results, "head")
+    assert applied.exit == code
+    counts = applied.to_json()
+    assert sum(counts[name] for name in ("applied", "already", "skipped", "failed", "unknown")) == len(told)

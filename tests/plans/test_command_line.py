@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import json
+import os
+import shutil
 from collections.abc import Sequence
+from datetime import timedelta
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from reconciler.who import _login_uid
 from tests.contract.test_verbs import fits
 from tests.plans.conftest import REMEDIATION, Company
 
@@ -69,6 +74,20 @@ def test_no_plan_before_a_night_is_the_baseline(company: Company) -> None:
     assert company.at("adopt").returncode == 2
     assert company.at("adopt", "--reason", "read through").returncode == 0
     assert company.at("plan", "--out", "p.json").returncode == 0
+
+
+def test_no_plan_from_a_night_that_is_not_whole(adopted: Company) -> None:
+    adopted.trouble = {"fails": "cut"}
+    assert adopted.night().returncode == 5
+    refused = adopted.at("plan", "--out", "p.json")
+    assert (refused.returncode, "is not complete: ad" in refused.stderr) == (5, True)
+
+
+def test_nothing_is_begun_on_a_disk_that_is_nearly_full(adopted: Company, monkeypatch: pytest.MonkeyPatch) -> None:
+    approved(adopted)
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: SimpleNamespace(free=1 << 20))
+    full = adopted.at("apply", "p.json", "--yes", hours=2)
+    assert (full.returncode, "make room first" in full.stderr, writes(adopted)) == (6, True, [])
 
 
 def test_a_plan_fits_its_schema_and_changes_nothing(adopted: Company) -> None:
@@ -138,6 +157,20 @@ def test_the_maker_may_not_approve_where_two_people_are_wanted(adopted: Company)
     assert adopted.at("plan", "--out", "p.json").returncode == 0
     refused = adopted.at("approve", "p.json", "--reason", "me")
     assert (refused.returncode, "may not approve it" in refused.stderr) == (6, True)
+
+
+@pytest.mark.skipif(os.getuid() != 0 or _login_uid() is not None, reason="needs root without a login, to be two people")
+def test_another_person_approves_and_only_their_word_counts(adopted: Company) -> None:
+    adopted.settings("[remediation]\nenabled = true\n")
+    assert adopted.at("plan", "--out", "p.json", "--policy", "orphan-account").returncode == 0
+    bo = {"SUDO_UID": "1"}
+    when = (adopted.now - timedelta(hours=22)).isoformat()
+    assert adopted.cli("approve", "p.json", "--reason", "read", "--as-of", when, env=bo).returncode == 0
+    assert applied(adopted, 0)["applied"] == 1
+    adopted.settings("[remediation]\nenabled = true\napprovers = ['zoe']\n")
+    assert adopted.at("plan", "--out", "q.json").returncode == 0
+    refused = adopted.cli("approve", "q.json", "--reason", "read", "--as-of", when, env=bo)
+    assert (refused.returncode, "approvers" in refused.stderr) == (6, True)
 
 
 def test_nobody_at_a_terminal_must_say_yes(adopted: Company) -> None:

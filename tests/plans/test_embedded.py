@@ -79,7 +79,7 @@ def house(embedded: Embedded, tmp_path_factory: pytest.TempPathFactory) -> Remed
     """The company after a night that is the baseline."""
     made = Remediated(embedded, tmp_path_factory.mktemp("house"), embedded.night(0))
     text = embedded.config().replace('formats = ["html", "csv", "jsonl"]', 'formats = ["jsonl"]')
-    (made.folder / "config.toml").write_text(text, "utf-8")
+    (made.folder / "config.toml").write_text(text.replace("min_people =", 'max_age = "9d"\nmin_people ='), "utf-8")
     made.moves_to(0)
     made.tonight()
     with opened(made.config.state.url(made.config.base)) as store:
@@ -119,8 +119,8 @@ def test_applied_gone_undone_and_back(house: Remediated) -> None:
     found, before = house.tonight(), everything(house)
     plan = house.plan()
     applied = house.apply(plan)
-    assert Counter(r.outcome for r in applied.results.values()) == {"done": len(plan.actions)}, applied.results
-    assert len({a.source for a in plan.actions}) >= 2
+    assert {r.outcome for r in applied.results.values()} <= {"done", "already"}, applied.results
+    assert {a.source for a in plan.actions} == {"ad", "m365", "google"}
     synchronise(house)
     answered = {finding for a in plan.actions for finding in a.findings}
     lasting = {"orphan-account", "leaver-account-used"}  # about who owns it, and what was done once: not about its state
@@ -136,8 +136,18 @@ def test_applied_gone_undone_and_back(house: Remediated) -> None:
         assert everything(house) == before
 
 
+def test_an_inherited_licence_is_for_a_person_unless_its_group_goes_too(house: Remediated) -> None:
+    house.hours += 1
+
+    def by_hand(*policies: str) -> list[str]:
+        return [m["why"] for m in house.plan(Filter(policy=policies), "licences.json").manual if "inherited" in m["why"]]
+
+    assert len(by_hand("leaver-licence-kept")) == 1
+    assert by_hand("leaver-licence-kept", "leaver-access-kept") == []
+
+
 def test_a_finished_plan_asks_no_system_and_writes_nothing(house: Remediated) -> None:
-    house.tonight()
+    house.hours += 1
     plan = house.plan(Filter(policy=("leaver-access-kept",)), "once.json")
     assert house.apply(plan, "once.json").counts["applied"] == len(plan.actions) > 0
     before = lines_of(house)
@@ -148,9 +158,9 @@ def test_a_finished_plan_asks_no_system_and_writes_nothing(house: Remediated) ->
 
 def test_every_lost_answer_is_settled_by_reading_back_in_the_same_apply(house: Remediated) -> None:
     """The effect has happened, and the connection is cut before a byte of the answer."""
-    house.tonight()
+    house.hours += 1
     plan = house.plan(name="lost.json")
-    house.embedded.faults["google"].reset(Fault("^(PUT|POST|DELETE) /a", "cut", 0, 0))
+    house.embedded.faults["google"].reset(Fault("^(PUT|PATCH|POST|DELETE) /a", "cut", 0, 0))
     house.embedded.faults["ad"].reset(Fault("^modify", "cut", 0, 0))
     house.embedded.faults["m365"].reset(Fault("^(PATCH|DELETE|POST) /v1.0/(users|groups)", "cut", 0, 0))
     try:
@@ -163,5 +173,5 @@ def test_every_lost_answer_is_settled_by_reading_back_in_the_same_apply(house: R
         e.facts["n"] for e in Journal.of(house.config.state.dir).entries() if e.kind == "intent" and e.facts["plan"] == plan.plan
     )
     assert set(sent.values()) == {1}, "nothing was sent twice"
-    assert sum("lost" in r.detail for r in applied.results.values()) > 0.9 * len(plan.actions)
+    assert sum("lost" in r.detail for r in applied.results.values()) >= len(plan.actions) - 1, applied.results
     house.apply(house.undo(plan), "undo.json")

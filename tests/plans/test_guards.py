@@ -1,0 +1,68 @@
+"""Whom no plan may touch, and how a plan goes to the system that masters an account."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from reconciler.guards import Guards, last_administrators
+from reconciler.sealed import Action
+from reconciler.store_decisions import Hold, Said
+from tests.plans.memory import NOW, action
+
+SAID = Said("bo", NOW, "a mistake")
+GUARDS = Guards(
+    {"p-held": Hold("p-held", NOW, SAID)}, frozenset({"ad:s-1-5-21-9-1105", "ad:a-protected", "ad:breakglass"}),
+    {"ad": frozenset({"reader@example.com", "svc-writer"})}, frozenset({"ada"}),
+)  # fmt: skip
+
+
+def row(**facts: Any) -> dict[str, Any]:
+    return {"account_id": "a-1", "login": "jo", "upn": None, "email": None, "sid": None, "kind": "person", **facts}
+
+
+ACCOUNTS = [
+    ("anybody", row(), "p-1", None), ("on hold", row(), "p-held", "on hold until"), ("protected by SID", row(sid="S-1-5-21-9-1105"), "p-1", "protected"),
+    ("protected by id", row(account_id="a-protected"), "p-1", "protected"), ("protected by login, in capitals", row(login="BreakGlass"), "p-1", "protected"),
+    ("Administrator, whatever it is called", row(sid="S-1-5-21-1-2-3-500"), "p-1", "built in"), ("krbtgt", row(sid="S-1-5-21-1-2-3-502"), "p-1", "built in"),
+    ("built in by its kind", row(kind="builtin"), "p-1", "built in"), ("another with 500 in it", row(sid="S-1-5-21-1-2-3-1500"), "p-1", None),
+    ("the reader", row(upn="reader@example.com"), "p-1", "the tool's own"), ("the writer", row(login="SVC-WRITER"), "p-1", "the tool's own"),
+    ("an approver", row(login="ada"), "p-1", "makes or approves"), ("an approver by address", row(email="Ada@example.com"), "p-1", "makes or approves"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("account", "person", "words"), [a[1:] for a in ACCOUNTS], ids=[a[0] for a in ACCOUNTS])
+def test_each_is_kept_out_for_its_reason(account: dict[str, Any], person: str, words: str | None) -> None:
+    wanted = replace(action(1, account=account["account_id"]), person={"id": person, "name": None})
+    objection = GUARDS.objection(replace(wanted, account={"id": account["account_id"], "login": account["login"]}), account)
+    assert (objection is None) if words is None else (words in (objection or ""))
+
+
+ROLE = {"entitlement_id": "r-1", "name": "Domain Admins", "privileged": True}
+
+
+def lookup(live: set[str]) -> Any:
+    return SimpleNamespace(
+        entitlement=lambda source, id_: ROLE if id_ == "r-1" else {"privileged": False},
+        holdings=lambda source, id_: [(ROLE, "direct")] if id_ in ("a-1", "a-2") else [],
+        live_holders=lambda source, id_: live,
+    )  # fmt: skip
+
+
+def taken(n: int) -> Action:
+    return action(n, "entitlement", True, False, target="r-1", account=f"a-{n}")
+
+
+ADMINS = [
+    ("one of two", [action(1)], {"a-1", "a-2"}, set()), ("the last one", [action(1)], {"a-1"}, {0}),
+    ("both, one disabled and one taken out", [action(1), taken(2)], {"a-1", "a-2"}, {0, 1}), ("the role of the last one", [taken(1)], {"a-1"}, {0}),
+    ("somebody without a role", [action(3)], {"a-1"}, set()), ("one who is off already", [action(1)], set(), set()),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("actions", "live", "kept"), [a[1:] for a in ADMINS], ids=[a[0] for a in ADMINS])
+def test_the_last_administrator_is_never_in_a_plan(actions: list[Action], live: set[str], kept: set[int]) -> None:
+    assert set(last_administrators(actions, lookup(live))) == kept
