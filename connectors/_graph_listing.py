@@ -116,6 +116,21 @@ class Listings:
         return True
 
 
+def where(api: Api, user: str) -> str:
+    """Whether a user is "there", "deleted" or "gone", asked for by its id; the deleted may be another permission's."""
+    for path, word in ((f"users/{user}?$select=id", "there"), (f"directory/deletedItems/{user}?$select=id", "deleted")):
+        try:
+            api.get(path)
+        except NotThere:
+            continue
+        except Refused:
+            if word == "there":
+                raise
+            continue
+        return word
+    return "gone"
+
+
 def told(row: Mapping[str, Any], name: str, path: str) -> Any:
     """A property that an object cannot be without; raises Incomplete."""
     value = row.get(name)

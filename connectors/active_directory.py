@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from connectors import _ad_accounts, _ad_examining, _ad_groups
+from connectors._ad_absence import whereabouts as _whereabouts
 from connectors._ad_accounts import Accounts, Reckoning
 from connectors._ad_by_hand import cannot, instruct
 from connectors._ad_domain import Domain, base_answers, check_attributes, domain_of, inspect
@@ -36,7 +37,7 @@ from reconciler.connector import (
     Unreadable,
 )  # fmt: skip
 
-__all__ = ["NEEDS", "WRITES", "Settings", "cannot", "examine", "instruct", "own", "read", "writer"]
+__all__ = ["NEEDS", "WRITES", "Settings", "cannot", "examine", "instruct", "own", "read", "whereabouts", "writer"]
 
 log = logging.getLogger(__name__)
 
@@ -114,6 +115,17 @@ def read(settings: Settings, context: Context) -> Iterator[Answer]:
 def examine(settings: Settings, context: Context) -> Iterator[Check | Answer]:
     """What `doctor` asks; one bind a server, and none after a refused one. Raises AccessRefused or Incomplete."""
     yield from _ad_examining.examined(settings.urls, settings.bases, _reader(settings), context)
+
+
+def whereabouts(settings: Settings, context: Context, ids: Sequence[str]) -> Mapping[str, str]:
+    """Each of these accounts read by its GUID, deleted ones included. Raises as `read` does."""
+    deadline = time.monotonic() + context.deadline_seconds
+    directory = reach(settings.urls, _reader(settings), deadline, settings.page_size)
+    try:
+        found = {here: _whereabouts(directory, settings.bases, here) for here in ids}
+    finally:
+        directory.close()
+    return {here: where for here, where in found.items() if where is not None}
 
 
 def writer(settings: Settings, context: Context) -> AdWriter:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property, partial
 from typing import Any
 from urllib.parse import urlsplit
@@ -17,13 +18,13 @@ from connectors._google_examining import examined
 from connectors._google_held import Held, Json, Membership, add_groups
 from connectors._google_listing import Listed, Twice, having, ids, listed, there, wording
 from connectors._google_writer import ORDER, SETTLES, WRITES, GoogleWriter
-from connectors._http import NotThere, loopback
+from connectors._http import Api, NotThere, loopback
 from connectors._writing import AT_HAND
 from reconciler.check import Check, Counted
 from reconciler.connector import AccessRefused, Answer, AsOf, Context, Ended, Identity, Incomplete, Need, Page, page, together
 from reconciler.tables import ACCOUNTS, ENTITLEMENTS
 
-__all__ = ["NEEDS", "ORDER", "WRITES", "Settings", "cannot", "examine", "instruct", "read", "writer"]
+__all__ = ["NEEDS", "ORDER", "WRITES", "Settings", "cannot", "examine", "instruct", "read", "whereabouts", "writer"]
 
 
 NEEDS = (
@@ -55,6 +56,20 @@ def examine(settings: Settings, context: Context) -> Iterator[Check | Counted | 
     """What `doctor` asks; a refused account is asked about nothing further. Raises AccessRefused or Incomplete."""
     yield from host(settings.api_url, settings.ca_file, context)
     yield from examined(settings, context)
+
+
+def whereabouts(settings: Settings, context: Context, ids: Sequence[str]) -> Mapping[str, str]:
+    """Each of these users read by its id. Raises as `read` does."""
+    directory = Access(settings, time.monotonic() + context.deadline_seconds, context.wait).directory(ESSENTIAL)
+    words = wording("admin", "directory_v1", settings.api_url)
+    asked = [words.users().get(userKey=here, projection="basic") for here in ids]
+    with ThreadPoolExecutor(AT_ONCE) as threads:
+        return dict(zip(ids, threads.map(partial(_where, directory), asked), strict=True))
+
+
+def _where(directory: Api, request: Any) -> str:
+    found = there(directory, request)
+    return "gone" if found is None else "deleted" if found.get("deletionTime") else "there"
 
 
 def writer(settings: Settings, context: Context) -> GoogleWriter:

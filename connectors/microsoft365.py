@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
@@ -13,8 +15,8 @@ from connectors._examining import host
 from connectors._graph_accounts import anchor, instant
 from connectors._graph_by_hand import cannot, instruct
 from connectors._graph_examining import examined
-from connectors._graph_listing import Listings, expired
-from connectors._graph_reading import Reading
+from connectors._graph_listing import Listings, expired, where
+from connectors._graph_reading import AT_ONCE, Reading
 from connectors._graph_token import Token
 from connectors._graph_writer import SETTLES, WRITES, GraphWriter
 from connectors._http import Api, NotThere, Refused, loopback, new_session
@@ -22,7 +24,7 @@ from connectors._writing import AT_HAND
 from reconciler.check import Check, Counted
 from reconciler.connector import AccessRefused, Answer, AsOf, ConnectorSettings, Context, FileRef, Identity, Need, SecretRef
 
-__all__ = ["NEEDS", "WRITES", "Settings", "anchor", "cannot", "examine", "instant", "instruct", "read", "writer"]
+__all__ = ["NEEDS", "WRITES", "Settings", "anchor", "cannot", "examine", "instant", "instruct", "read", "whereabouts", "writer"]
 
 NEEDS = (
     Need("User.Read.All", "users, managers", "the source cannot be read"),
@@ -112,6 +114,14 @@ def examine(settings: Settings, context: Context) -> Iterator[Check | Counted | 
     api.authorise(False)
     yield Identity(_tenant_id(settings, Listings(api)))
     yield from examined(api, settings.client_id, NEEDS)
+
+
+def whereabouts(settings: Settings, context: Context, ids: Sequence[str]) -> Mapping[str, str]:
+    """Each of these users read by its id, and where there is none among the deleted. Raises as `read` does."""
+    api = _api(settings, context)
+    api.authorise(False)
+    with ThreadPoolExecutor(AT_ONCE) as threads:
+        return dict(zip(ids, threads.map(partial(where, api), ids), strict=True))
 
 
 def writer(settings: Settings, context: Context) -> GraphWriter:

@@ -7,6 +7,12 @@ A connector is one file in `connectors/` that offers
     NEEDS                                    the permissions it uses, for `doctor` and the docs
     examine(settings, context)               optional: what `doctor` asks beyond a whole read (reconciler/check.py)
 
+and, where a source can be asked for single accounts,
+
+    whereabouts(settings, context, ids) -> Mapping[str, str]
+                                             each of these accounts, read by its id: "there", "deleted" (in the bin),
+                                             "elsewhere" (outside of what is read) or "gone"; left out where nobody can tell
+
 `read` either runs to its end, and then everything it yielded is a whole answer, or it raises.
 There is no way to hand over a part: a failed page, a short list or a broken chain is an exception.
 """
@@ -250,6 +256,7 @@ class ConnectorSettings(BaseModel):
 
     kind: str
     max_age: Span = "26h"
+    canaries: tuple[str, ...] = ()  # ids, logins, addresses or names that must be seen every night
     extra: dict[str, str] | list[str] = {}
 
 

@@ -112,11 +112,13 @@ class SourceReport:
     areas: Mapping[str, str] = field(default_factory=dict)  # optional area -> why it could not be read
     scopes: tuple[Mapping[str, Any], ...] = ()  # {"scope", "pages", "rows", "declared"}
     snapshot: str | None = None
+    certificate: tuple[Mapping[str, str], ...] = ()  # {"check", "found"}: what was proven of the answer
     refused: bool = False  # the identity or a permission was refused: exit 4, not 5
 
     def to_json(self) -> dict[str, Any]:
         record = asdict(self)
         record.update(reasons=list(self.reasons), scopes=[dict(s) for s in self.scopes], as_of=instant_text(self.as_of))
+        record["certificate"] = [dict(check) for check in self.certificate]
         record["seconds"] = round(self.seconds, 3)
         record.pop("refused")
         return record

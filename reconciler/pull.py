@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from typing import Any
 
 from reconciler import plugins
+from reconciler.absence import Look
+from reconciler.certificate import certify, with_certificate
 from reconciler.connector import Answer, AsOf, Context, Defect, Ended, Identity, Page, Unreadable
 from reconciler.errors import AccessRefused, PluginError, SourceError
 from reconciler.model import SourceReport, SourceState, instant_text
-from reconciler.plausible import Band, doubts
+from reconciler.plausible import Band
 from reconciler.snapshots import Archive, Draft, Snapshot
 
 log = logging.getLogger(__name__)
@@ -30,6 +32,7 @@ class Source:
     kind: str
     settings: Any
     last: Snapshot | None = None
+    history: tuple[Snapshot, ...] = ()  # accepted on the last seven days, oldest first
     pinned: str | None = None
     band: Band = field(default_factory=Band)
     accept: bool = False  # take tonight's reading although it is out of its band
@@ -113,22 +116,23 @@ def reuse(source: Source) -> Pulled:
 
 def _read(source: Source, archive: Archive, now: datetime, progress: Progress, wait: Callable[[float], None]) -> Pulled:
     begun = time.monotonic()
-    tally = _Tally(archive.draft(source.last))
+    tally, context = _Tally(archive.draft(source.last)), Context(source.name, now, source.last_rows, wait=wait)
     try:
-        snapshot = _certified(source, archive, tally, progress, Context(source.name, now, source.last_rows, wait=wait))
+        snapshot = _whole(source, archive, tally, progress, context)
+        verdict = certify(snapshot, source.last, source.history, source.band, _look(source, context))
     except SourceError as problem:
         return Pulled(_failed(source, tally, problem, time.monotonic() - begun), None)
-    reasons = [] if source.accept else list(doubts(snapshot, source.last, source.band))
+    snapshot = archive.proven(with_certificate(snapshot.manifest, verdict))
     seconds = time.monotonic() - begun
-    if reasons:
-        log.warning("%s is not taken: %s", source.name, "; ".join(reasons))
-        return Pulled(_report(source, snapshot, "incomplete", tuple(reasons), seconds), None)
+    if verdict.doubted and not source.accept:
+        log.warning("%s is not taken: %s", source.name, "; ".join(verdict.doubted))
+        return Pulled(_report(source, snapshot, "stale" if verdict.stale else "incomplete", verdict.doubted, seconds), None)
     lost = () if source.accept else tuple(_lost_areas(snapshot))
     log.info("pulled %s: %s in %.1f s", source.name, ", ".join(f"{n} {t}" for t, n in tally.rows.items()), seconds)
     return Pulled(_report(source, snapshot, "incomplete" if lost else "complete", lost, seconds), snapshot)
 
 
-def _certified(source: Source, archive: Archive, tally: _Tally, progress: Progress, context: Context) -> Snapshot:
+def _whole(source: Source, archive: Archive, tally: _Tally, progress: Progress, context: Context) -> Snapshot:
     module = plugins.load("connectors", source.kind)
     for answer in _guarded(source, module.read(source.settings, context)):
         tally.take(answer)
@@ -140,6 +144,27 @@ def _certified(source: Source, archive: Archive, tally: _Tally, progress: Progre
             f"If it was replaced on purpose: reconciler run --accept {source.name} --reason TEXT"
         )
     return archive.freeze(tally.draft, _manifest(source, tally, context.now, {need.area for need in module.NEEDS if need.area}))
+
+
+def _look(source: Source, context: Context) -> Look | None:
+    """How this source's accounts are read one by one; None where its connector cannot."""
+    ask = getattr(plugins.load("connectors", source.kind), "whereabouts", None)
+    if ask is None:
+        return None
+
+    def look(ids: Sequence[str]) -> Mapping[str, str]:
+        try:
+            found: Mapping[str, str] = ask(source.settings, context, ids)
+        except SourceError:
+            raise
+        except Exception as problem:
+            log.debug("%s", source.name, exc_info=True)
+            raise SourceError(
+                f"the {source.kind} connector, looking for what is missing, stopped with {type(problem).__name__}: {problem}"
+            ) from problem
+        return found
+
+    return look
 
 
 def _guarded(source: Source, answers: Iterator[Answer]) -> Iterator[Answer]:
@@ -188,6 +213,7 @@ def _report(
         **manifest["counts"],
         reasons=reasons, as_of=datetime.fromisoformat(manifest["as_of"]), seconds=seconds, identity=manifest["identity"],
         areas=manifest["areas"], scopes=tuple(manifest["scopes"]), snapshot=snapshot.sha256,
+        certificate=tuple(manifest.get("certificate", ())),
     )  # fmt: skip
 
 

@@ -174,5 +174,6 @@ def _source(mask: _Mask, source: SourceReport) -> SourceReport:
         identity=source.identity and mask.id(source.identity),
         areas={area: mask.free(reason) for area, reason in source.areas.items()},
         scopes=tuple({**scope, "scope": mask.free(str(scope.get("scope", "")))} for scope in source.scopes),
+        certificate=tuple({**check, "found": mask.free(check["found"])} for check in source.certificate),
         snapshot=None,
     )

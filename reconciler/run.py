@@ -128,10 +128,17 @@ def _sources(config: Config, store: Store, archive: Archive, wish: Wish) -> Iter
         shas = dict(nights.load(archive, found[1]).snapshots)
     for name, connector in config.connectors.items():
         settings, accept = connector.settings, name in wish.accept
-        recent = store.most_active(name, wish.now - timedelta(days=7))
-        band = Band(getattr(settings, "max_drop_percent", None), getattr(settings, "max_drop_7d_percent", None), recent)
+        week = wish.now - timedelta(days=7)
+        history = tuple(archive.open(sha) for sha in store.accepted_since(name, week))
+        band = _band(settings, store.most_active(name, week))
         last = archive.open(shas[name]) if name in shas else None
-        yield name, Source(name, connector.kind, settings, last, None if accept else pins.get(name), band, accept)
+        yield name, Source(name, connector.kind, settings, last, history, None if accept else pins.get(name), band, accept)
+
+
+def _band(settings: Any, recent: int | None) -> Band:
+    """How far a source may differ from its earlier nights; rosters say more about it than directories."""
+    drop, bleed, covers = (getattr(settings, name, None) for name in ("max_drop_percent", "max_drop_7d_percent", "covers"))
+    return Band(drop, bleed, recent, full_history=covers == "full-history", canaries=settings.canaries)
 
 
 def unread(config: Config, pulled: Mapping[str, Pulled]) -> Unread:

@@ -45,6 +45,7 @@ def run() -> dict[str, Any]:
     lists = {
         "reasons": {"type": "array"},
         "scopes": {"type": "array"},
+        "certificate": {"type": "array"},
         "areas": {"type": "object"},
         "seconds": {"type": "number"},
     }
@@ -93,7 +94,7 @@ def _closed(known: Mapping[str, Any], more: Mapping[str, Any] | None = None) -> 
 
 def _object(names: list[str], known: Mapping[str, Any]) -> dict[str, Any]:
     properties = {"schema_version": {"const": SCHEMA_VERSION}, **{name: known.get(name, _TEXT) for name in names}}
-    required = [name for name in properties if name not in ("identity", "areas", "scopes", "snapshot")]
+    required = [name for name in properties if name not in ("identity", "areas", "scopes", "snapshot", "certificate")]
     if "read" in names:  # a source is a part of a run, which carries the version
         del properties["schema_version"]
         required.remove("schema_version")

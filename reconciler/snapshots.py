@@ -289,6 +289,10 @@ class Archive:
         manifest = {**about, **stored, "fill": fill}
         return Snapshot(self.folder, self.put_json(manifest), manifest)
 
+    def proven(self, manifest: Mapping[str, Any]) -> Snapshot:
+        """The same tables under a manifest that says what was proven of them."""
+        return Snapshot(self.folder, self.put_json(manifest), manifest)
+
     def open(self, sha256: str) -> Snapshot:
         """A stored snapshot by its hash; raises Stale when it is missing or altered."""
         return Snapshot(self.folder, sha256, self.get_json(sha256))

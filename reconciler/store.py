@@ -133,20 +133,30 @@ class Store(Decisions, Upkeep):
 
     def most_active(self, source: str, since: datetime) -> int | None:
         """The most active people a source had on an accepted night since then, or since somebody took a reading on trust."""
-        trusted = sa.select(sa.func.max(SNAPSHOTS.c.number)).where(
-            (SNAPSHOTS.c.source == source) & SNAPSHOTS.c.accepted_because.is_not(None)
-        )
-        chosen = (SNAPSHOTS.c.source == source) & (SNAPSHOTS.c.as_of >= stamp(since))
-        chosen &= SNAPSHOTS.c.number >= sa.func.coalesce(trusted.scalar_subquery(), 0)
+        chosen = (SNAPSHOTS.c.as_of >= stamp(since)) & _believed(source)
         with self.reading() as connection:
             found: int | None = connection.scalar(sa.select(sa.func.max(SNAPSHOTS.c.active_people)).where(chosen))
             return found
+
+    def accepted_since(self, source: str, since: datetime) -> list[str]:
+        """The hashes of a source's accepted snapshots since then, or since somebody took a reading on trust; oldest first."""
+        chosen = (SNAPSHOTS.c.as_of >= stamp(since)) & _believed(source)
+        with self.reading() as connection:
+            return list(connection.scalars(sa.select(SNAPSHOTS.c.sha256).where(chosen).order_by(SNAPSHOTS.c.number)))
 
     def moves_told(self) -> list[Move]:
         """Every position that somebody has left."""
         with self.reading() as connection:
             rows = connection.execute(sa.select(MOVES).order_by(MOVES.c.until)).all()
         return [Move(row.person, json.loads(row.attributes), instant(row.until)) for row in rows]
+
+
+def _believed(source: str) -> sa.ColumnElement[bool]:
+    """A source's nights since somebody took a reading on trust."""
+    trusted = sa.select(sa.func.max(SNAPSHOTS.c.number)).where(
+        (SNAPSHOTS.c.source == source) & SNAPSHOTS.c.accepted_because.is_not(None)
+    )
+    return (SNAPSHOTS.c.source == source) & (SNAPSHOTS.c.number >= sa.func.coalesce(trusted.scalar_subquery(), 0))
 
 
 @contextmanager
@@ -206,4 +216,5 @@ def run_record(told: Mapping[str, Any]) -> RunRecord:
 
 def _source(told: Mapping[str, Any]) -> SourceReport:
     as_of = None if told["as_of"] is None else instant(told["as_of"])
-    return SourceReport(**{**told, "as_of": as_of, "reasons": tuple(told["reasons"]), "scopes": tuple(told["scopes"])})
+    several = {name: tuple(told.get(name, ())) for name in ("reasons", "scopes", "certificate")}
+    return SourceReport(**{**told, **several, "as_of": as_of})

@@ -19,6 +19,7 @@ EXITS = {
     0: "complete", 3: "findings at or above --fail-on", 4: "an identity or a permission was refused",
     5: "a source was not read whole",
 }  # fmt: skip
+IN_FULL = ("absence", "history")  # checks of a certificate that a run's summary spells out
 _FILLERS = frozenset("\u115f\u1160\u3164\uffa0\u034f\u17b4\u17b5")  # printable by Unicode's book, and yet nothing to see
 _LABEL = re.compile(r"^\s*(?:\S+ )*?\S+ {2,}(?=\S)|^\s*")
 
@@ -164,10 +165,19 @@ def _source(source: SourceReport, names: int, width: int | None) -> Iterator[str
     yield from _labelled(label, f"{told}; {source.seconds:.1f} s", width)
     for reason in source.reasons:
         yield from _labelled(" " * len("OK  "), visible(reason), width)
+    if whole and source.certificate:
+        yield from _labelled("    ", f"certified: {visible(_certified(source))}", width)
     if not whole:
         yield from _labelled("    ", "nothing was opened or closed there; its open findings are unverified", width)
     for area, reason in source.areas.items():
         yield from _labelled("    ", f"not readable: {visible(area)}: {visible(reason)}", width)
+
+
+def _certified(source: SourceReport) -> str:
+    """What was checked, and in full what was missing and what it is held against."""
+    told = {check["check"]: check["found"] for check in source.certificate}
+    plain = [name for name in told if name not in IN_FULL]
+    return "; ".join([", ".join(plain), *(told[name] for name in IN_FULL if name in told)])
 
 
 def _labelled(label: str, text: str, width: int | None) -> Iterator[str]:

@@ -11,7 +11,7 @@ from reconciler.model import Finding, Match, Night, PolicyPage, SourceReport
 from reports._rows import MARKS, at
 from reports._tally import Tally
 from reports._text import brief
-from reports._words import KEYS, plural, word
+from reports._words import CHECKS, KEYS, plural, word
 
 MATCHES = 300  # accounts of one outcome that a page lists; all are counted
 OUTCOMES = (
@@ -83,6 +83,7 @@ class Coverage:
     as_of: str
     proven: int  # scopes whose rows the source counted too
     differing: Sequence[Mapping[str, object]]
+    checks: Sequence[Mapping[str, str]]  # of its certificate, by the names that people use
 
 
 def coverage(night: Night) -> list[Coverage]:
@@ -96,6 +97,7 @@ def _covered(source: SourceReport, zone: ZoneInfo) -> Coverage:
     return Coverage(
         source, source.state == "complete", gave, at(source.as_of, zone) if source.as_of else "not known", len(declared),
         [scope for scope in declared if scope["declared"] != scope.get("rows")],
+        [{"name": CHECKS.get(check["check"], check["check"]), "found": check["found"]} for check in source.certificate],
     )  # fmt: skip
 
 

@@ -30,6 +30,12 @@ KEYS = {
     "link": "a person's decision (reconciler link), which overrides every key",
 }
 
+CHECKS = {
+    "ends": "read to the end", "rows": "rows accounted for", "ids": "ids", "counts": "counted by the source too",
+    "identity": "who answered", "canaries": "canaries", "history": "earlier nights", "absence": "missing, read by id",
+    "scopes": "units compared", "fill": "values compared", "members": "members compared", "window": "over seven days",
+}  # fmt: skip
+
 REMEDIES = {
     "add-missing-access": "add the missing access", "create-joiner-account": "create the account",
     "disable-account": "disable the account", "remove-entitlement": "remove the membership or role",

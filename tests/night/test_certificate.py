@@ -1,0 +1,169 @@
+"""Nights on which something is hidden and every request ends in success: the certificate is refused, nothing is concluded."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from connectors import active_directory
+from reconciler.connector import Context
+from reconciler.pull import Pulled
+from reconciler.run import Wish, archive_of, gather
+from reconciler.sandbox.directory_names import guid_text
+from reconciler.sandbox.embedded import Embedded
+from reconciler.sandbox.faults import Fault
+from reconciler.sandbox.stock import READER
+from reconciler.store import opened
+from reconciler.terminal import night as in_words
+from tests.night.conftest import House
+
+LAST_ROW = Fault(r"search DC=.*\(objectClass=user\)\(objectClass=contact\)", "hide_rows", 0, 1)
+
+
+@pytest.fixture(scope="module")
+def standing(embedded: Embedded, tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
+    """A house with a night behind it; three directors are in a unit of their own, and in no group."""
+    house = House(embedded, tmp_path_factory.mktemp("standing"), embedded.night(0))
+    text = embedded.config().replace('formats = ["html", "csv", "jsonl"]', 'formats = ["jsonl"]')
+    (house.folder / "config.toml").write_text(text, "utf-8")
+    house.moves_to(0)
+    embedded.directory.ou(board(embedded))
+    for at in range(3):
+        told = {"employeeID": f"9{at:05d}", "mail": f"director{at}@example.com"}
+        embedded.directory.user(f"CN=Director {at},{board(embedded)}", f"director{at}", **told)
+    night = house.night()
+    assert night.record.complete
+    text = "\n".join(line.text for line in in_words(replace(night.record, reports=()), (), 200))
+    assert text.count("certified: ends, rows, ids, counts, identity; the first accepted night") == 4
+    yield house
+    embedded.night(0)
+
+
+def board(embedded: Embedded) -> str:
+    return f"OU=Board,{embedded.directory.base}"
+
+
+def asked(house: House, source: str) -> Pulled:
+    """What one source gives an hour after the night."""
+    config = house.config
+    with opened(config.state.url(config.base)) as store:
+        wish = Wish(house.world.now + timedelta(hours=1), only=frozenset({source}), wait=lambda seconds: None)
+        return gather(config, store, archive_of(config), wish)[source]
+
+
+def certificate(answer: Pulled) -> dict[str, str]:
+    return {check["check"]: check["found"] for check in answer.report.certificate}
+
+
+@pytest.fixture
+def hidden_board(standing: House) -> Iterator[House]:
+    standing.embedded.directory.hide(board(standing.embedded), READER)
+    yield standing
+    standing.embedded.directory.show(board(standing.embedded), READER)
+
+
+# --- what a right that was lost hides -------------------------------------------------------------------------------
+
+
+def test_a_unit_that_cannot_be_listed_is_not_gone(hidden_board: House, tmp_path: Path) -> None:
+    """Nothing is opened or closed on the directory, until somebody says that it is meant."""
+    house = hidden_board.copied(tmp_path / "house")
+    night = house.night(only=frozenset({"ad"}))
+    report = night.record.sources[1]
+    assert "all 3 accounts in container OU=Board" in report.reasons[0]
+    assert (report.state, night.record.exit) == ("incomplete", 5)
+    assert {finding.state for finding in night.findings if finding.source == "ad"} == {"unverified"}
+    taken = house.night(only=frozenset({"ad"}), accept={"ad": "others look after the board now"})
+    assert (taken.record.sources[1].state, taken.record.exit) == ("complete", 0)
+
+
+LOST = {
+    "employeeID": "accounts.employee_id was filled in",
+    "department": "accounts.department was filled in",
+    "mail": "accounts.email was filled in",
+    "member": "groups have lost every member at once",
+}
+
+
+@pytest.mark.parametrize("attribute", list(LOST))
+def test_an_attribute_that_cannot_be_read_is_not_empty(standing: House, attribute: str) -> None:
+    standing.embedded.directory.hide_attribute(attribute, READER)
+    try:
+        answer = asked(standing, "ad")
+    finally:
+        standing.embedded.directory.show_attribute(attribute, READER)
+    assert (answer.report.state, answer.snapshot) == ("incomplete", None)
+    assert LOST[attribute] in " ".join(answer.report.reasons)
+
+
+def test_a_canary_that_is_not_seen_is_a_source_not_read(hidden_board: House, tmp_path: Path) -> None:
+    house = hidden_board.copied(tmp_path / "house")
+    config = house.folder / "config.toml"
+    kind = 'kind = "active_directory"'
+    config.write_text(config.read_text("utf-8").replace(kind, kind + '\ncanaries = ["director0", "Domain Admins"]'), "utf-8")
+    answer = asked(house, "ad")
+    assert "the canary director0 is not to be seen" in answer.report.reasons[0]
+    assert certificate(answer)["canaries"] == "1 of 2 seen"
+
+
+# --- absence, proven twice ------------------------------------------------------------------------------------------
+
+
+def test_a_row_that_every_listing_hides_is_found_by_its_id(standing: House) -> None:
+    """The listing and its counts all lack the same account, so that the connector itself sees nothing wrong."""
+    standing.embedded.faults["ad"].reset(LAST_ROW)
+    answer = asked(standing, "ad")
+    standing.embedded.faults["ad"].reset()
+    assert answer.report.state == "incomplete"
+    assert "1 accounts are missing from the listing, and there when read by id" in answer.report.reasons[0]
+
+
+def test_a_group_short_of_its_own_total_is_not_read(standing: House) -> None:
+    standing.embedded.faults["google"].reset(Fault("GET .*/members", "hide_rows", 0, 1))
+    answer = asked(standing, "google")
+    standing.embedded.faults["google"].reset()
+    assert (answer.report.state, answer.snapshot) == ("incomplete", None)
+    assert "but the source counts" in answer.report.reasons[0]
+
+
+def test_users_deleted_for_good_are_proven_by_their_ids(standing: House) -> None:
+    """No listing tells of them any more, not even that of the deleted."""
+    customer, tenant = standing.embedded.customer, standing.embedded.tenant
+    user, guest = next(iter(customer.users.values())), next(iter(tenant.users))
+    customer.delete_user(user["primaryEmail"])
+    customer._deleted.clear()
+    tenant.delete_user(guest)
+    tenant.deleted.clear()
+    for source in ("google", "m365"):
+        answer = asked(standing, source)
+        assert certificate(answer)["absence"] == "1 missing: 1 gone by their id", answer.report.reasons
+
+
+def test_an_account_is_there_elsewhere_or_deleted(standing: House) -> None:
+    directory, settings = standing.embedded.directory, standing.config.connectors["ad"].settings
+    directory.ou(f"OU=Away,{board(standing.embedded)}")
+    directory.user(f"CN=Gone,{board(standing.embedded)}", "gone")
+    here = guid_text(directory.node(f"CN=Gone,{board(standing.embedded)}").guid)
+
+    def where(base: str) -> str | None:
+        narrow = settings.model_copy(update={"bases": (base,)})
+        return active_directory.whereabouts(narrow, Context("ad", standing.world.now), [here]).get(here)
+
+    assert where(board(standing.embedded)) == "there"
+    assert where(f"OU=Away,{board(standing.embedded)}") == "elsewhere"
+    directory.delete(f"CN=Gone,{board(standing.embedded)}")
+    assert where(board(standing.embedded)) == "deleted"
+
+
+def test_the_certificate_is_kept_with_the_snapshot(standing: House) -> None:
+    answer = asked(standing, "ad")
+    told = certificate(answer)
+    assert {"ends", "rows", "ids", "counts", "identity", "absence", "scopes", "fill", "members"} <= told.keys()
+    assert answer.snapshot is not None
+    stored = archive_of(standing.config).open(answer.snapshot.sha256).manifest["certificate"]
+    assert stored == json.loads(json.dumps([dict(check) for check in answer.report.certificate]))
