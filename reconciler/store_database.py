@@ -126,11 +126,19 @@ def _make_private(path: Path) -> None:
     if not os.path.lexists(path):
         os.close(os.open(path, os.O_CREAT | os.O_RDWR | os.O_NOFOLLOW, 0o600))
     for file in (path, Path(f"{path}-wal"), Path(f"{path}-shm")):
-        mode = file.lstat().st_mode if os.path.lexists(file) else stat.S_IFREG
+        mode = _mode(file)
         if not stat.S_ISREG(mode):
             raise OSError(f"{file} is a link or no file; name the file itself")
         if mode & 0o077:
             file.chmod(0o600)
+
+
+def _mode(file: Path) -> int:
+    """A file's mode; that of a private file where there is none, or none any more: another process may have closed the database."""
+    try:
+        return file.lstat().st_mode
+    except FileNotFoundError:
+        return stat.S_IFREG
 
 
 def _prepare_sqlite(connection: Any, _record: Any) -> None:
