@@ -16,7 +16,7 @@ demo: $(VENV)/.runs   ## two nights on an embedded company: no credentials, no n
 
 test: $(VENV)/.tests  ## every test that needs no root (under 3 minutes on two cores)
 	@echo "All tests that need no root: under 3 minutes on two cores."
-	@$(BIN)/python -m pytest -n 2 -m "not live"
+	@$(BIN)/python -m pytest -n 2 --dist worksteal -m "not live"
 
 check: $(VENV)/.tests ## style, types, import directions
 	@$(BIN)/ruff check .
@@ -36,7 +36,7 @@ fuzz: $(VENV)/.tests  ## read bad rosters from a seed, CSV and workbooks (N=1000
 
 live: $(VENV)/.tests  ## against real parts, as root: a Samba domain controller, a browser, vendors' own clients
 	@$(BIN)/python -m pytest -m live tests/live
-	@EVERY_FAULT=1 $(BIN)/python -m pytest -n 2 $(SWEEPS)
+	@EVERY_FAULT=$(or $(EVERY_FAULT),4) $(BIN)/python -m pytest -n 2 --dist worksteal $(SWEEPS)
 
 lock: $(VENV)/.tests  ## write the lock files anew from pyproject.toml (needs uv)
 	uv pip compile -q pyproject.toml --universal --generate-hashes --python-version 3.11 --no-header -o requirements.lock

@@ -213,7 +213,7 @@ def test_a_fault_on_any_page_is_an_error_or_overcome(domain: Domain, reading: Re
     searches = [line for line in domain.server.faults.requests if line.startswith("search")]
     striking = [at for at, line in enumerate(searches, 1) if "attributeSchema" not in line or at % 4 == 0]
     assert len(striking) > 15
-    for at in some(striking, 4):
+    for at in some(striking, 9):
         domain.server.faults.reset(Fault("^search ", at=at, **fault))
         assert outcome(reading, domain) in (complete, None), (at, searches[at - 1])
 

@@ -211,7 +211,7 @@ ONCE = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("listing", "page", "broken"), some(ONCE, 6))
+@pytest.mark.parametrize(("listing", "page", "broken"), some(ONCE, 13))
 def test_a_page_that_breaks_once_makes_no_short_answer(
     google: Served, whole: list[Answer], listing: str, page: int, broken: str
 ) -> None:
@@ -238,7 +238,7 @@ UNORDERED = {"role assignments", "licences", "applications let in"}
 FOR_GOOD = [(listing, broken) for listing in LISTINGS for broken in sorted(STAYING - (SILENT if listing in UNORDERED else set()))]
 
 
-@pytest.mark.parametrize(("listing", "broken"), some(FOR_GOOD, 4))
+@pytest.mark.parametrize(("listing", "broken"), some(FOR_GOOD, 8))
 def test_what_stays_broken_makes_no_short_answer(google: Served, whole: list[Answer], listing: str, broken: str) -> None:
     line, _, area = LISTINGS[listing]
     line = line.replace("maxResults=200", "").replace("maxResults=1000", "")

@@ -130,7 +130,7 @@ def verdict(server: GraphServer, truth: dict[str, Any]) -> str:
 CASES = [(name, page, fault) for name, (_, pages) in LISTINGS.items() for page in sorted({1, pages}) for fault in FAULTS]
 
 
-@pytest.mark.parametrize(("listing", "page", "fault"), some(CASES, 5))
+@pytest.mark.parametrize(("listing", "page", "fault"), some(CASES, 11))
 def test_one_fault_leaves_the_whole_answer_or_none(
     server: GraphServer, truth: dict[str, Any], listing: str, page: int, fault: str
 ) -> None:
@@ -139,7 +139,7 @@ def test_one_fault_leaves_the_whole_answer_or_none(
     verdict(server, truth)
 
 
-@pytest.mark.parametrize(("listing", "fault"), some(product(LISTINGS, STAYING), 5))
+@pytest.mark.parametrize(("listing", "fault"), some(product(LISTINGS, STAYING), 7))
 def test_a_fault_that_stays_leaves_no_answer(server: GraphServer, truth: dict[str, Any], listing: str, fault: str) -> None:
     do, value = FAULTS[fault]
     server.faults.reset(SHORT, Fault(f"GET .*{LISTINGS[listing][0]}", do, 0, value))

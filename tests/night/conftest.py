@@ -28,6 +28,7 @@ class House:
     embedded: Embedded
     folder: Path
     world: World
+    first: Night | None = None  # the night that is behind it
 
     @property
     def config(self) -> Config:
@@ -55,7 +56,7 @@ class House:
     def copied(self, folder: Path) -> House:
         """The same house, nights and all, in another folder."""
         shutil.copytree(self.folder, folder, dirs_exist_ok=True)
-        return House(self.embedded, folder, self.world)
+        return House(self.embedded, folder, self.world, self.first)
 
 
 @pytest.fixture(scope="session")
@@ -65,15 +66,33 @@ def embedded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Embedded]:
     served.close()
 
 
+def built(embedded: Embedded, folder: Path) -> House:
+    made = House(embedded, folder, embedded.night(0))
+    text = embedded.config().replace('formats = ["html", "csv", "jsonl"]', 'formats = ["jsonl"]')
+    (folder / "config.toml").write_text(text, "utf-8")
+    made.moves_to(0)
+    return made
+
+
 @pytest.fixture
 def house(embedded: Embedded, tmp_path: Path) -> Iterator[House]:
     """An empty house on the company's first night, every server honest."""
-    made = House(embedded, tmp_path / "house", embedded.night(0))
-    made.folder.mkdir()
-    (made.folder / "config.toml").write_text(
-        embedded.config().replace('formats = ["html", "csv", "jsonl"]', 'formats = ["jsonl"]'), "utf-8"
-    )
-    made.moves_to(0)
-    yield made
+    (tmp_path / "house").mkdir()
+    yield built(embedded, tmp_path / "house")
     for faults in embedded.faults.values():
         faults.reset()
+
+
+@pytest.fixture(scope="session")
+def first_night(embedded: Embedded, tmp_path_factory: pytest.TempPathFactory) -> House:
+    """The house that `settled` copies."""
+    made = built(embedded, tmp_path_factory.mktemp("settled"))
+    made.first = made.night()
+    assert made.first.record.complete
+    return made
+
+
+@pytest.fixture
+def settled(first_night: House, house: House) -> House:
+    """A house with the company's first night behind it; the company is still on it."""
+    return first_night.copied(house.folder)

@@ -64,22 +64,22 @@ ROSTERS = {
 
 
 @pytest.mark.parametrize("broken", list(ROSTERS.values()), ids=list(ROSTERS))
-def test_a_broken_roster_makes_no_leavers_and_closes_nothing(house: House, broken: object) -> None:
-    before = states(house.night())
-    house.moves_to(1)
-    rewrite(house, broken(roster(house).read_text("utf-8")))  # type: ignore[operator]
-    night = house.night()
+def test_a_broken_roster_makes_no_leavers_and_closes_nothing(settled: House, broken: object) -> None:
+    before = states(settled.first)
+    settled.moves_to(1)
+    rewrite(settled, broken(roster(settled).read_text("utf-8")))  # type: ignore[operator]
+    night = settled.night()
     assert states(night) == dict.fromkeys(before, "unverified")
     assert (night.record.exit, night.record.complete) == (5, False)
 
 
-def test_a_roster_of_last_week_is_stale(house: House) -> None:
+def test_a_roster_of_last_week_is_stale(settled: House) -> None:
     import os
 
-    before = states(house.night())
-    old = house.world.now.timestamp() - 7 * 86400
-    os.utime(roster(house), (old, old))
-    night = house.night()
+    before = states(settled.first)
+    old = settled.world.now.timestamp() - 7 * 86400
+    os.utime(roster(settled), (old, old))
+    night = settled.night()
     assert [s.state for s in night.record.sources if s.name == "hr"] == ["stale"]
     assert states(night) == dict.fromkeys(before, "unverified")
 
@@ -99,22 +99,21 @@ def test_a_quarantined_person_is_neither_leaver_nor_orphan(house: House) -> None
 # --- sources ------------------------------------------------------------------------------------------------------
 
 
-def test_a_mended_fault_is_resolved_and_one_that_comes_back_is_reopened(house: House) -> None:
-    house.night()
-    house.moves_to(1)
-    assert "resolved" in states(house.night(), "ad", "leaver-account-enabled").values()
-    house.moves_to(2)
-    assert "reopened" in states(house.night(), "ad", "leaver-account-enabled").values()
+def test_a_mended_fault_is_resolved_and_one_that_comes_back_is_reopened(settled: House) -> None:
+    settled.moves_to(1)
+    assert "resolved" in states(settled.night(), "ad", "leaver-account-enabled").values()
+    settled.moves_to(2)
+    assert "reopened" in states(settled.night(), "ad", "leaver-account-enabled").values()
 
 
-def test_another_tenant_is_not_taken_for_ours(house: House) -> None:
-    before = states(house.night(), "m365")
-    ours = house.embedded.tenant.id
-    house.embedded.tenant.id = "99999999-51f0-4d7b-9a53-0e9a3f6c1b20"
+def test_another_tenant_is_not_taken_for_ours(settled: House) -> None:
+    before = states(settled.first, "m365")
+    ours = settled.embedded.tenant.id
+    settled.embedded.tenant.id = "99999999-51f0-4d7b-9a53-0e9a3f6c1b20"
     try:
-        night = house.night()
+        night = settled.night()
     finally:
-        house.embedded.tenant.id = ours
+        settled.embedded.tenant.id = ours
     report = next(s for s in night.record.sources if s.name == "m365")
     assert report.state not in ("complete", "reused")
     assert states(night, "m365") == dict.fromkeys(before, "unverified")
@@ -131,41 +130,39 @@ def test_an_area_that_was_never_readable_is_not_assessed_and_pages_nobody(house:
     assert ("leaver-account-used", "m365") in {(n.policy, n.source) for n in night.record.not_assessed}
 
 
-def test_a_wrong_password_is_tried_once_and_pages(house: House) -> None:
-    house.night()
-    (house.folder / "secrets" / "ad-password").write_text("wrong")
-    house.embedded.faults["ad"].reset()
-    night = house.night()
-    assert [line for line in house.embedded.faults["ad"].requests if line.startswith("bind")] == [
-        f"bind reader@{house.embedded.directory.domain}"
+def test_a_wrong_password_is_tried_once_and_pages(settled: House) -> None:
+    (settled.folder / "secrets" / "ad-password").write_text("wrong")
+    settled.embedded.faults["ad"].reset()
+    night = settled.night()
+    assert [line for line in settled.embedded.faults["ad"].requests if line.startswith("bind")] == [
+        f"bind reader@{settled.embedded.directory.domain}"
     ]
     assert night.record.exit == 4
     assert set(states(night, "ad").values()) == {"unverified"}
 
 
-def test_only_asks_one_source_and_marks_the_others(house: House) -> None:
-    house.night()
-    night = house.night(only=frozenset({"hr"}))
+def test_only_asks_one_source_and_marks_the_others(settled: House) -> None:
+    night = settled.night(only=frozenset({"hr"}))
     reused = dict.fromkeys(("ad", "m365", "google"), "reused")
     assert {s.name: s.state for s in night.record.sources} == {"hr": "complete", **reused}
 
 
-def test_replays_a_stored_night_offline(house: House) -> None:
-    first = house.night()
-    for faults in house.embedded.faults.values():
+def test_replays_a_stored_night_offline(settled: House) -> None:
+    first = settled.first
+    for faults in settled.embedded.faults.values():
         faults.reset(Fault(".", "status", 0, 500))
-    again = house.night(replay=first.record.run)
+    again = settled.night(replay=first.record.run)
     assert states(again) == dict.fromkeys(states(first), "open")
-    assert not [line for faults in house.embedded.faults.values() for line in faults.requests]
+    assert not [line for faults in settled.embedded.faults.values() for line in faults.requests]
 
 
-def test_replaying_an_older_night_closes_nothing(house: House) -> None:
-    older = house.night()
-    house.moves_to(1)
-    newer = states(house.night())
-    house.night(replay=older.record.run)
+def test_replaying_an_older_night_closes_nothing(settled: House) -> None:
+    older = settled.first
+    settled.moves_to(1)
+    newer = states(settled.night())
+    settled.night(replay=older.record.run)
     kept = {here: state for here, state in newer.items() if state != "resolved"}
-    assert states(house.night()) == dict.fromkeys(kept, "open")
+    assert states(settled.night()) == dict.fromkeys(kept, "open")
 
 
 # --- what is told -------------------------------------------------------------------------------------------------
@@ -186,15 +183,14 @@ def test_explain_says_why_and_what_was_not_assessed(house: House) -> None:
     assert "google" in " ".join(answers["leaver-account-enabled"]["reasons"])
 
 
-def test_diff_tells_two_nights_apart(house: House) -> None:
-    house.night()
-    before = house.world.expected
-    house.moves_to(1)
-    house.night()
-    with opened(house.config.state.url(house.config.base)) as store:
-        told = difference(house.config, store, None, None)
-    assert len(told["new"]) == len(house.world.expected - before)
-    assert len(told["resolved"]) == len(before - house.world.expected)
+def test_diff_tells_two_nights_apart(settled: House) -> None:
+    before = settled.world.expected
+    settled.moves_to(1)
+    settled.night()
+    with opened(settled.config.state.url(settled.config.base)) as store:
+        told = difference(settled.config, store, None, None)
+    assert len(told["new"]) == len(settled.world.expected - before)
+    assert len(told["resolved"]) == len(before - settled.world.expected)
 
 
 def test_findings_page_when_asked_to(house: House) -> None:
