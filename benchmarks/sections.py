@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from benchmarks import engine, google_read, graph_read, ldap_read, plans
@@ -26,7 +28,7 @@ def of_engine(sizes: Sequence[int], rounds: int) -> Iterator[Section]:
     """A section for each size as soon as it is measured, and one that compares them."""
     every: list[Row] = []
     for size in sizes or ENGINE_SIZES:
-        rows = engine.measure(size, rounds)
+        rows = engine.measure(size, rounds, Path(kept) / f"{size}" if (kept := os.environ.get("KEEP")) else None)
         every += rows
         yield _night(size, rows)
     if set(ENGINE_SIZES) <= set(sizes or ENGINE_SIZES):
