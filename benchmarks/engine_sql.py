@@ -269,13 +269,15 @@ def _changes(db: Any, files: Mapping[str, str], before: Mapping[str, str], sourc
 
 
 def _told(db: Any, policy: str, last: Path | None, out: Path, now: str) -> None:
-    """Write one policy's findings with their states; those of last night that are gone are resolved."""
+    """Write one policy's findings with their states; those of last night that are gone are resolved, unless disputed."""
     rows = f"SELECT *, 'new' AS state, {now} AS first_seen, {now} AS last_seen FROM \"{policy}\""
     if last:
+        doubt = 'EXISTS (SELECT 1 FROM "disputed-account" d WHERE d.source = b.source AND d.account_id = b.account_id)'
+        gone = f"CASE WHEN {doubt} THEN 'unverified' ELSE 'resolved' END" if "account_id" in POLICIES[policy][1] else "'resolved'"
         old = f"(SELECT * FROM '{last}/{policy}.parquet' WHERE state <> 'resolved')"
         rows = f"""SELECT t.*, CASE WHEN b.id IS NULL THEN 'new' ELSE 'open' END AS state, coalesce(b.first_seen, {now}) AS first_seen,
             {now} AS last_seen FROM "{policy}" t LEFT JOIN {old} b ON b.id = t.id
-            UNION ALL BY NAME SELECT b.* REPLACE ('resolved' AS state) FROM {old} b ANTI JOIN "{policy}" t USING (id)"""
+            UNION ALL BY NAME SELECT b.* REPLACE ({gone} AS state) FROM {old} b ANTI JOIN "{policy}" t USING (id)"""
     db.execute(f"COPY ({rows}) TO '{out}/{policy}.parquet' (FORMAT parquet, COMPRESSION zstd)")
 
 
