@@ -211,6 +211,13 @@ POLICIES: Mapping[str, tuple[str, str]] = {
     "leaver-licence-kept": ("", f"a.source, {_HELD} WHERE e.kind = 'licence'"),
 }
 
+# Whose finding is not resolved though it is gone: of policies that tell an account, and of the one that tells who has none.
+DOUBT = {
+    "a.account_id": 'EXISTS (SELECT 1 FROM "disputed-account" d WHERE d.source = b.source AND d.account_id = b.account_id)',
+    "joiner-account-missing": """EXISTS (SELECT 1 FROM claimed c JOIN pers USING (pid) JOIN (SELECT DISTINCT source, number FROM ent) s
+        USING (number) WHERE pers.person_id = b.person_id AND s.source = b.source)""",
+}
+
 MEMBERSHIPS = """
 CREATE TEMP TABLE gone_accounts AS SELECT o.rid, o.pid, o.matched_by, o.number, acc.key FROM o JOIN acc USING (rid) WHERE o.kind IN {personal} AND o.gone;
 CREATE TEMP TABLE leavers AS SELECT g.*, e.ekey, e.via FROM ({edges}) e JOIN gone_accounts g ON g.number = e.number AND g.key = e.key;
@@ -269,11 +276,13 @@ def _changes(db: Any, files: Mapping[str, str], before: Mapping[str, str], sourc
 
 
 def _told(db: Any, policy: str, last: Path | None, out: Path, now: str) -> None:
-    """Write one policy's findings with their states; those of last night that are gone are resolved, unless disputed."""
+    """Write one policy's findings with their states; those of last night that are gone are resolved, unless in doubt."""
     rows = f"SELECT *, 'new' AS state, {now} AS first_seen, {now} AS last_seen FROM \"{policy}\""
     if last:
-        doubt = 'EXISTS (SELECT 1 FROM "disputed-account" d WHERE d.source = b.source AND d.account_id = b.account_id)'
-        gone = f"CASE WHEN {doubt} THEN 'unverified' ELSE 'resolved' END" if "account_id" in POLICIES[policy][1] else "'resolved'"
+        doubt = next(
+            (words for mark, words in DOUBT.items() if mark in (policy, *POLICIES[policy][1].replace(",", " ").split())), "false"
+        )
+        gone = f"CASE WHEN {doubt} THEN 'unverified' ELSE 'resolved' END"
         old = f"(SELECT * FROM '{last}/{policy}.parquet' WHERE state <> 'resolved')"
         rows = f"""SELECT t.*, CASE WHEN b.id IS NULL THEN 'new' ELSE 'open' END AS state, coalesce(b.first_seen, {now}) AS first_seen,
             {now} AS last_seen FROM "{policy}" t LEFT JOIN {old} b ON b.id = t.id
