@@ -14,8 +14,8 @@ help:           ## this list
 demo: $(VENV)/.runs   ## two nights on an embedded company: no credentials, no network, no root (about a minute to set up, then ten seconds)
 	@$(BIN)/reconciler demo .demo
 
-test: $(VENV)/.tests  ## every test that needs no root (under 3 minutes on two cores)
-	@echo "All tests that need no root: under 3 minutes on two cores."
+test: $(VENV)/.tests  ## every test that needs no root (five or six minutes on two cores)
+	@echo "All tests that need no root: five or six minutes on two cores."
 	@$(BIN)/python -m pytest -n 2 --dist worksteal -m "not live"
 
 check: $(VENV)/.tests ## style, types, import directions
@@ -34,7 +34,7 @@ bench: $(PEERS)/.peers ## time the night and the readers beside their peers, for
 fuzz: $(VENV)/.tests  ## read bad rosters from a seed, CSV and workbooks (N=100000 files, SEED=20261122; some minutes)
 	@$(BIN)/python -m tests.hr_file.fuzz $(or $(N),100000) $(or $(SEED),20261122)
 
-live: $(VENV)/.tests  ## against real parts, as root: a Samba domain controller, a browser, vendors' own clients
+live: $(VENV)/.tests  ## against real parts, as root: a Samba domain controller, a browser, vendors' own clients; then the sweeps of faults (EVERY_FAULT=1: all)
 	@$(BIN)/python -m pytest -m live tests/live
 	@EVERY_FAULT=$(or $(EVERY_FAULT),4) $(BIN)/python -m pytest -n 2 --dist worksteal $(SWEEPS)
 
