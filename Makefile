@@ -36,7 +36,7 @@ fuzz: $(VENV)/.tests  ## read bad rosters from a seed, CSV and workbooks (N=1000
 
 live: $(VENV)/.tests  ## against real parts, as root: a Samba domain controller, a browser, vendors' own clients; then the sweeps of faults (EVERY_FAULT=1: all)
 	@$(BIN)/python -m pytest -m live tests/live
-	@EVERY_FAULT=$(or $(EVERY_FAULT),4) $(BIN)/python -m pytest -n 2 --dist worksteal $(SWEEPS)
+	@EVERY_FAULT=$(or $(EVERY_FAULT),12) $(BIN)/python -m pytest -n 2 --dist worksteal $(SWEEPS)
 
 lock: $(VENV)/.tests  ## write the lock files anew from pyproject.toml (needs uv)
 	uv pip compile -q pyproject.toml --universal --generate-hashes --python-version 3.11 --no-header -o requirements.lock

@@ -1,6 +1,6 @@
 """A sweep in full or in part: `make test` takes a spread of the cases, EVERY_FAULT=1 all of them.
 
-EVERY_FAULT=4, which `make live` sets, is for the largest sweep one case in four, and for the others all of them.
+EVERY_FAULT=12, which `make live` sets, is for the largest sweep one case in twelve, and for the others all of them.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 A night is a function of what its sources gave, so that the sweep reads the one source for each fault and runs a whole
 night for each distinct outcome. `make test` takes one request of each source for each kind of fault, another one for
-each kind; EVERY_FAULT=1 takes every request, and `make live` every fourth (EVERY_FAULT=4).
+each kind; EVERY_FAULT=1 takes every request, and `make live` every twelfth (EVERY_FAULT=12).
 """
 
 from __future__ import annotations
