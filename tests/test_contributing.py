@@ -19,7 +19,11 @@ RECIPES: dict[str, str] = dict(DIFFS)
 CHECKS = {
     "A policy": (["tests/test_every_policy.py", "-k", "privileged_without_mfa"], ["policies", "list"], "privileged-without-mfa"),
     "A connector": (["tests/test_every_connector.py", "-k", "accounts_json"], ["schema", "config"], "accounts_json"),
-    "A report": (["tests/test_every_report.py", "-k", "plain_summary"], ["report", "--config", "config.example.toml", "--formats", "nonsense"], "text"),
+    "A report": (
+        ["tests/test_every_report.py", "-k", "plain_summary"],
+        ["report", "--config", "config.example.toml", "--formats", "nonsense"],
+        "text",
+    ),
     "A remedy": (["tests/test_every_action.py", "-k", "label_leaver"], ["schema", "plan"], "label-leaver"),
 }
 
