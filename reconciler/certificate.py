@@ -82,7 +82,7 @@ def _beside(new: Snapshot, last: Snapshot, window: Snapshot | None, shown: Proof
             yield Check("scopes", f"{table} of {last.manifest['as_of'][:10]} looked for by their ids: {kinds or 'as a whole'}")
     yield Check("fill", f"{len(list(watched(new, last)))} columns looked at row by row for values that are no longer told")
     if "grants" in last.manifest["tables"]:
-        yield Check("members", "no group looked at has lost all its members at once")
+        yield Check("members", "groups looked at for live members that are all lost at once")
     if window is not None:
         yield Check("window", f"losses added up since {window.manifest['as_of'][:10]}")
 
