@@ -6,9 +6,14 @@ Null means the source did not tell, never "no". Instants are UTC, dates are cale
 
 from __future__ import annotations
 
+import ctypes
 from dataclasses import dataclass
 
 import pyarrow as pa
+
+# glibc's malloc.h, https://man7.org/linux/man-pages/man3/mallopt.3.html
+_M_TRIM_THRESHOLD, _M_TOP_PAD, _M_MMAP_MAX, _M_ARENA_MAX = -1, -2, -4, -8
+_MALLOC_OPTIONS = {_M_TRIM_THRESHOLD: 2**31 - 1, _M_TOP_PAD: 2**26, _M_MMAP_MAX: 0, _M_ARENA_MAX: 1}
 
 INSTANT = pa.timestamp("us", "UTC")
 TEXTS = pa.list_(pa.string())
@@ -68,10 +73,15 @@ class Table:
 
 
 def settle_memory() -> None:
-    """Have Arrow allocate through jemalloc where it has it: a night of a million people takes a sixth less memory and half the
-    page faults than with Arrow's default."""
-    if "jemalloc" in pa.supported_memory_backends():
-        pa.set_memory_pool(pa.jemalloc_memory_pool())
+    """Have Arrow and numpy share one heap that keeps what it was given: a night frees and takes the same hundreds of megabytes
+    over and over, and half of its time in the kernel goes into giving it fresh pages. Without glibc nothing is changed."""
+    try:
+        mallopt = ctypes.CDLL(None).mallopt
+    except (OSError, AttributeError):
+        return
+    for option, value in _MALLOC_OPTIONS.items():
+        mallopt(option, value)
+    pa.set_memory_pool(pa.system_memory_pool())
 
 
 def whole(column: pa.ChunkedArray) -> pa.Array:
