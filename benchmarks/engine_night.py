@@ -28,7 +28,7 @@ from reconciler.findings import Part
 from reconciler.policy import Policy, policy_in
 from reconciler.roster import roster
 from reconciler.snapshots import Archive, Snapshot
-from reconciler.tables import settle_memory
+from reconciler.tables import CODED, TABLES, settle_memory
 
 POLICIES = (
     "leaver_account_enabled", "leaver_account_used", "leaver_access_kept", "leaver_licence_kept", "joiner_account_missing",
@@ -49,7 +49,9 @@ def encode(
     def source(name: str) -> Snapshot:
         draft = archive.draft(last.get(name))
         for table in SOURCES[name]:
-            for batch in pq.ParquetFile(strings / f"{name}_{table}.parquet").iter_batches(1 << 17, use_threads=False):
+            path = strings / f"{name}_{table}.parquet"
+            coded = [n for n in pq.read_schema(path).names if TABLES[table].column(n).held == CODED]
+            for batch in pq.ParquetFile(path, read_dictionary=coded).iter_batches(1 << 17, use_threads=False):
                 for columns in read(batch):
                     draft.add(Page(table, columns))
         return archive.freeze(draft, {"source": name})

@@ -156,7 +156,8 @@ ENTITLEMENTS = Table(
 GRANTS = Table(
     "grants",
     (
-        *_text("account_id entitlement_id"),
+        *_text("account_id"),
+        *_text("entitlement_id", repeats=True),
         Column("via", pa.string(), words=VIA),
         *_instants("since"),
     ),
