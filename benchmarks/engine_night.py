@@ -25,10 +25,11 @@ from reconciler.correlate import correlate
 from reconciler.estate import Access, Estate
 from reconciler.evaluate import evaluate
 from reconciler.findings import Part
+from reconciler.memory import keep_heap
 from reconciler.policy import Policy, policy_in
 from reconciler.roster import roster
 from reconciler.snapshots import Archive, Snapshot
-from reconciler.tables import CODED, TABLES, settle_memory
+from reconciler.tables import CODED, TABLES
 
 POLICIES = (
     "leaver_account_enabled", "leaver_account_used", "leaver_access_kept", "leaver_licence_kept", "joiner_account_missing",
@@ -123,7 +124,7 @@ def _fresh(folder: Path) -> Archive:
 def main() -> None:
     """python -m benchmarks.engine_night FOLDER [arrow | lists]: one measured night on what `prepare` left there; tonight's
     snapshots are made first where it says from what."""
-    settle_memory()
+    keep_heap()
     folder, (pages,) = Path(sys.argv[1]), sys.argv[2:] or [""]
     shas = json.loads((folder / "nights.json").read_text())
     archive = Archive(folder / "objects")

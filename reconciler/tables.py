@@ -6,14 +6,9 @@ Null means the source did not tell, never "no". Instants are UTC, dates are cale
 
 from __future__ import annotations
 
-import ctypes
 from dataclasses import dataclass
 
 import pyarrow as pa
-
-# glibc's malloc.h, https://man7.org/linux/man-pages/man3/mallopt.3.html
-_M_TRIM_THRESHOLD, _M_TOP_PAD, _M_MMAP_MAX, _M_ARENA_MAX = -1, -2, -4, -8
-_MALLOC_OPTIONS = {_M_TRIM_THRESHOLD: 2**31 - 1, _M_TOP_PAD: 2**26, _M_MMAP_MAX: 0, _M_ARENA_MAX: 1}
 
 INSTANT = pa.timestamp("us", "UTC")
 TEXTS = pa.list_(pa.string())
@@ -70,18 +65,6 @@ class Table:
     def schema(self, volatile: bool | None = None) -> pa.Schema:
         """The Arrow schema: of all columns, or only of the volatile or the stable ones."""
         return pa.schema([(c.name, c.type) for c in self.columns if volatile is None or c.volatile == volatile])
-
-
-def settle_memory() -> None:
-    """Have Arrow and numpy share one heap that keeps what it was given: a night frees and takes the same hundreds of megabytes
-    over and over, and half of its time in the kernel goes into giving it fresh pages. Without glibc nothing is changed."""
-    try:
-        mallopt = ctypes.CDLL(None).mallopt
-    except (OSError, AttributeError):
-        return
-    for option, value in _MALLOC_OPTIONS.items():
-        mallopt(option, value)
-    pa.set_memory_pool(pa.system_memory_pool())
 
 
 def whole(column: pa.ChunkedArray) -> pa.Array:
