@@ -28,8 +28,8 @@ fix: $(VENV)/.tests   ## let the formatter and the linter mend what they can
 	@$(BIN)/ruff check --fix-only -q .
 	@$(BIN)/ruff format -q .
 
-bench: $(PEERS)/.peers ## time the night and the readers beside their peers, for docs/benchmarks.md (half an hour on a quiet machine; BENCHES=engine SIZE=100000: two minutes)
-	@SIZE="$(SIZE)" ROUNDS="$(ROUNDS)" $(PEERS)/bin/python -m benchmarks $(BENCHES)
+bench: $(PEERS)/.peers ## time the night and the readers beside their peers, for docs/benchmarks.md (half an hour on a quiet machine; BENCHES=engine SIZE=100000: two minutes; BENCHES=kills: an apply broken off at every call, hours; EVERY=50: at each fiftieth)
+	@SIZE="$(SIZE)" ROUNDS="$(ROUNDS)" EVERY="$(EVERY)" $(PEERS)/bin/python -m benchmarks $(BENCHES)
 
 fuzz: $(VENV)/.tests  ## read bad rosters from a seed, CSV and workbooks (N=100000 files, SEED=20261122; some minutes)
 	@$(BIN)/python -m tests.hr_file.fuzz $(or $(N),100000) $(or $(SEED),20261122)

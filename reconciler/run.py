@@ -32,7 +32,7 @@ from reconciler.policy import policy_in
 from reconciler.pull import Progress, Pulled, Source, pull, reuse
 from reconciler.report import render
 from reconciler.roster import Roster, roster
-from reconciler.settling import made, settle
+from reconciler.settling import made, settle, unanswered
 from reconciler.snapshots import Archive, Snapshot
 from reconciler.store import Accepted, Store, new_run_id
 
@@ -71,9 +71,10 @@ def nightly(config: Config, store: Store, wish: Wish) -> Night:
     records = records_changed(config, archive, pulled, last)
     moved = moved_since(config, store, archive, pulled, wish.now)
     estate = tonight(config, store, pulled, moved, wish.now)
-    answers = evaluate(questions(config), estate, unread(config, pulled))
+    asked, entries = questions(config), journal_of(config)
+    answers = unanswered(evaluate(asked, estate, unread(config, pulled)), asked, entries)
     labels = drift.label(answers, last.parts, drift.doubt(estate.matches), wish.now, store.first_seen_of_resolved)
-    labels, settling = settle(labels, made(journal_of(config), wish.now), wish.now)
+    labels, settling = settle(labels, made(entries, wish.now), wish.now)
     stored = replace(to_keep(config, estate, answers, labels, records), settling=settling)
     record = in_numbers(store, wish, begun, pulled, estate, answers, stored)
     lasting = wish.replay is None or stored.snapshots == last.snapshots

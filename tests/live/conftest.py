@@ -14,7 +14,8 @@ from pathlib import Path
 import ldap3
 import pytest
 
-ADDRESS, REALM, DOMAIN = "127.0.55.7", "LIVE.EXAMPLE", "LIVE"
+ADDRESS = os.environ.get("RECONCILER_LIVE_ADDRESS", "127.0.55.7")  # two at once on one machine need two addresses
+REALM, DOMAIN = "LIVE.EXAMPLE", "LIVE"
 BASE = "DC=live,DC=example"
 PASSWORD = "Adm1n-Live-Pass!"
 CONF = """
