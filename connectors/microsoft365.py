@@ -17,6 +17,7 @@ from connectors._graph_by_hand import cannot, instruct
 from connectors._graph_examining import examined
 from connectors._graph_listing import Listings, expired, where
 from connectors._graph_reading import AT_ONCE, Reading
+from connectors._graph_rights import granted_to
 from connectors._graph_token import Token
 from connectors._graph_writer import SETTLES, WRITES, GraphWriter
 from connectors._http import Api, NotThere, Refused, loopback, new_session
@@ -37,6 +38,7 @@ NEEDS = (
     Need("AuditLog.Read.All (and Entra ID P1)", "registered sign-in methods", "multi-factor sign-in is not assessed", "mfa"),
     Need("User.Read.All", "who leads whom", "managers are not compared", "managers"),
     Need("GroupMember.Read.All", "who owns which group", "owners of groups are not known", "owners"),
+    Need("Member.Read.Hidden", "members of groups that hide them", "such groups are left out", "hidden_groups"),
     Need("User.DeleteRestore.All or User.Read.All", "deleted users", "names that deleted users still hold are not known", "deleted"),
 )  # fmt: skip
 
@@ -100,7 +102,9 @@ def read(settings: Settings, context: Context) -> Iterator[Answer]:
 
     Nothing is handed over before everything was read: a pass that breaks leaves no rows behind.
     """
-    reading = Reading(Listings(_api(settings, context)), settings.extra, {n.area: n.permission for n in NEEDS if n.area})
+    api = _api(settings, context)
+    fixes = {need.area: need.permission for need in NEEDS if need.area}
+    reading = Reading(Listings(api), settings.extra, fixes, granted_to(api.authorise(False)))
     yield Identity(_tenant_id(settings, reading.listings))
     yield AsOf(context.now)
     yield from reading.everything()

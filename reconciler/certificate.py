@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from reconciler import repeats
+from reconciler import repeats, totals
 from reconciler.absence import Look, Proof, proof
 from reconciler.missing import scopes
 from reconciler.plausible import Band, doubts, hidden_canaries, watched
@@ -52,7 +52,8 @@ def certify(new: Snapshot, last: Snapshot | None, history: Sequence[Snapshot], b
     shown = proof(new, earlier, look)
     checks = (*_own(new, band), *(_beside(new, last, window, shown) if last is not None else _first()))
     stale = repeats.delivered_again(new, last, history) if last is not None else None
-    return Verdict(checks, tuple(doubts(new, last, band, window, shown)), stale)
+    reasons = (*totals.short(new, last), *totals.lost_rights(new, last), *doubts(new, last, band, window, shown))
+    return Verdict(checks, reasons, stale)
 
 
 def _own(new: Snapshot, band: Band) -> Iterator[Check]:
@@ -63,6 +64,8 @@ def _own(new: Snapshot, band: Band) -> Iterator[Check]:
     yield Check("ids", "each id once, and nobody in a group whom no listing has")
     twice = sum(scope["declared"] is not None for scope in told)
     yield Check("counts", f"{twice} of {len(told)} listings have as many rows as the source counts by itself")
+    if new.manifest.get("rights"):
+        yield Check("rights", totals.rights(new))
     yield Check("identity", str(new.manifest["identity"] or "the source does not say who it is"))
     if band.canaries:
         yield Check("canaries", f"{len(band.canaries) - len(list(hidden_canaries(new, band)))} of {len(band.canaries)} seen")

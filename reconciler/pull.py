@@ -13,7 +13,7 @@ from typing import Any
 from reconciler import plugins
 from reconciler.absence import Look
 from reconciler.certificate import certify, with_certificate
-from reconciler.connector import Answer, AsOf, Context, Defect, Ended, Identity, Page, Unreadable
+from reconciler.connector import Answer, AsOf, Context, Defect, Ended, Identity, Page, Right, Unreadable
 from reconciler.errors import AccessRefused, PluginError, SourceError
 from reconciler.model import SourceReport, SourceState, instant_text
 from reconciler.plausible import Band
@@ -63,6 +63,7 @@ class _Tally:
     defects: list[Defect] = field(default_factory=list)
     areas: dict[str, str] = field(default_factory=dict)
     scopes: list[dict[str, Any]] = field(default_factory=list)
+    rights: list[dict[str, Any]] = field(default_factory=list)
 
     def take(self, answer: Answer) -> None:
         if isinstance(answer, Page):
@@ -75,6 +76,8 @@ class _Tally:
             self.defects.append(answer)
         elif isinstance(answer, Unreadable):
             self.areas[answer.area] = answer.reason + (f"; {answer.fix}" if answer.fix else "")
+        elif isinstance(answer, Right):
+            self.rights.append(asdict(answer))
         elif isinstance(answer, Identity):
             self.identity = answer.value
         elif isinstance(answer, AsOf):
@@ -84,7 +87,7 @@ class _Tally:
 
     def _ended(self, scope: Ended) -> None:
         self.scopes.append(asdict(scope))
-        if scope.declared is not None and scope.declared != scope.rows:
+        if not scope.lags and scope.declared is not None and scope.declared != scope.rows:
             raise SourceError(f"{scope.scope}: read {scope.rows} rows, but the source counts {scope.declared}")
 
     @property
@@ -189,6 +192,7 @@ def _manifest(source: Source, tally: _Tally, now: datetime, areas: set[str]) -> 
         "read_at": instant_text(now),
         "counts": tally.counts,
         "scopes": tally.scopes,
+        "rights": tally.rights,
         "areas": tally.areas,
         "areas_known": sorted((areas - set(tally.areas)) | before),
         "defects": [{"source": source.name, **asdict(defect)} for defect in tally.defects],
