@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from connectors._ad_names import by_guid
 from connectors._ad_values import inside, text
@@ -28,3 +28,26 @@ def whereabouts(directory: Directory, bases: Sequence[str], account_id: str, lis
     if text(entry, "isDeleted") == "TRUE" or _BIN in dn.lower():
         return "deleted"
     return "there" if any(inside(dn, base) for base in bases) else "elsewhere"
+
+
+def in_groups(directory: Directory, pairs: Sequence[tuple[str, str]]) -> Mapping[tuple[str, str], bool]:
+    """Whether each account has each group in its `memberOf`; left out where one of the two is not to be seen."""
+    names = {here: _entry(directory, here) for here in dict.fromkeys(here for pair in pairs for here in pair)}
+    found = {}
+    for account, group in pairs:
+        said, wanted = names[account], names[group]
+        if said is not None and wanted is not None:
+            found[account, group] = wanted[0] in said[1]
+    return found
+
+
+def _entry(directory: Directory, here: str) -> tuple[str, frozenset[str]] | None:
+    """An object's name, and those of the groups that it says to be in, all in lower case; None when it is not to be seen."""
+    try:
+        dn, entry = directory.entry(by_guid(here), ("memberOf", "uSNChanged"))
+    except Refused as problem:
+        if problem.code != NO_SUCH_OBJECT:
+            raise
+        return None
+    values = directory.values(dn, "memberOf", dict(entry))
+    return dn.lower(), frozenset(value.decode("utf-8", "replace").lower() for value in values)

@@ -170,14 +170,15 @@ class Reading:
         try:
             found, read = self.listings.rows(f"groups/{group}/members?$select=id&$count=true&$top=999", EVENTUAL)
             counted = read.count
-            if again and counted is not None and counted > len(found):
-                counted = min(counted, self.listings.count(f"groups/{group}/members") or counted)
+            if again and (counted is None or counted > len(found)):
+                asked = self.listings.count(f"groups/{group}/members")
+                counted = min((number for number in (counted, asked) if number is not None), default=None)
         except NotThere:
             if self.listings.still_there("groups", [group]):
                 raise
             self.removed.add(group)
             return
-        if not again and counted is not None and counted > len(found):
+        if not again and (counted is None or counted > len(found)):
             self.differing.append(group)
             return
         self.members[group] = [member["id"] for member in found]

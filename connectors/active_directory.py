@@ -11,6 +11,7 @@ from typing import Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from connectors import _ad_accounts, _ad_examining, _ad_groups
+from connectors._ad_absence import in_groups
 from connectors._ad_absence import whereabouts as _whereabouts
 from connectors._ad_accounts import Accounts, Reckoning
 from connectors._ad_by_hand import cannot, instruct
@@ -38,7 +39,7 @@ from reconciler.connector import (
     Unreadable,
 )  # fmt: skip
 
-__all__ = ["NEEDS", "WRITES", "Settings", "cannot", "examine", "instruct", "own", "read", "whereabouts", "writer"]
+__all__ = ["NEEDS", "WRITES", "Settings", "cannot", "examine", "held", "instruct", "own", "read", "whereabouts", "writer"]
 
 log = logging.getLogger(__name__)
 
@@ -129,6 +130,16 @@ def whereabouts(settings: Settings, context: Context, ids: Sequence[str]) -> Map
     finally:
         directory.close()
     return {here: where for here, where in found.items() if where is not None}
+
+
+def held(settings: Settings, context: Context, pairs: Sequence[tuple[str, str]]) -> Mapping[tuple[str, str], bool]:
+    """Whether these accounts say that they are direct members of these groups, each read by its GUID. Raises as `read` does."""
+    deadline = time.monotonic() + context.deadline_seconds
+    directory = reach(settings.urls, _reader(settings), deadline, settings.page_size)
+    try:
+        return in_groups(directory, pairs)
+    finally:
+        directory.close()
 
 
 def writer(settings: Settings, context: Context) -> AdWriter:

@@ -13,6 +13,7 @@ from connectors._examining import host
 from connectors._google_access import AT_ONCE, SCOPE, Access, Settings
 from connectors._google_accounts import account, by_mail, tombstone
 from connectors._google_areas import OPTIONAL, Areas
+from connectors._google_asking import Asking
 from connectors._google_by_hand import cannot, instruct
 from connectors._google_examining import examined
 from connectors._google_held import Held, Json, Membership, add_groups
@@ -37,7 +38,7 @@ from reconciler.connector import (
 )
 from reconciler.tables import ACCOUNTS, ENTITLEMENTS
 
-__all__ = ["NEEDS", "ORDER", "WRITES", "Settings", "cannot", "examine", "instruct", "read", "whereabouts", "writer"]
+__all__ = ["NEEDS", "ORDER", "WRITES", "Settings", "cannot", "examine", "held", "instruct", "read", "whereabouts", "writer"]
 
 
 NEEDS = (
@@ -78,6 +79,15 @@ def whereabouts(settings: Settings, context: Context, ids: Sequence[str]) -> Map
     asked = [words.users().get(userKey=here, projection="basic") for here in ids]
     with ThreadPoolExecutor(AT_ONCE) as threads:
         return dict(zip(ids, threads.map(partial(_where, directory), asked), strict=True))
+
+
+def held(settings: Settings, context: Context, pairs: Sequence[tuple[str, str]]) -> Mapping[tuple[str, str], bool]:
+    """Whether these users are direct members of these groups, or have let these applications in. Raises as `read` does."""
+    access = Access(settings, time.monotonic() + context.deadline_seconds, context.wait)
+    asking = Asking(access, wording("admin", "directory_v1", settings.api_url), ESSENTIAL)
+    wanted = [(person, what) for person, what in pairs if asking.can(what)]
+    with ThreadPoolExecutor(AT_ONCE) as threads:
+        return dict(zip(wanted, threads.map(asking.held, wanted), strict=True))
 
 
 def _where(directory: Api, request: Any) -> str:
@@ -238,8 +248,11 @@ class _Reading:
         strangers = {m["id"] for m in outside if _domain(m) in domains}
         if len(strangers) > MOST_STRANGERS:
             raise Incomplete(f"{len(strangers)} members are users that the listing of users does not hold: the listing is short")
+        known = {m["id"]: self.by_mail.get(str(m.get("email")).lower()) for m in outside}
         for here in sorted(strangers):
             found = self._one_user(here)
+            if found is None and known[here] is not None and here not in self.deleted:
+                raise Incomplete(f"member {here} of a group, who is nobody, has the address of user {known[here]}")
             self.accounts |= {} if found is None else {here: found}
 
     # --- answers ----------------------------------------------------------------------------------------------------

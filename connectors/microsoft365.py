@@ -15,7 +15,7 @@ from connectors._examining import host
 from connectors._graph_accounts import anchor, instant
 from connectors._graph_by_hand import cannot, instruct
 from connectors._graph_examining import examined
-from connectors._graph_listing import Listings, expired, where
+from connectors._graph_listing import Listings, expired, groups_of, where
 from connectors._graph_reading import AT_ONCE, Reading
 from connectors._graph_rights import granted_to
 from connectors._graph_token import Token
@@ -25,7 +25,20 @@ from connectors._writing import AT_HAND
 from reconciler.check import Check, Counted
 from reconciler.connector import AccessRefused, Answer, AsOf, ConnectorSettings, Context, FileRef, Identity, Need, SecretRef
 
-__all__ = ["NEEDS", "WRITES", "Settings", "anchor", "cannot", "examine", "instant", "instruct", "read", "whereabouts", "writer"]
+__all__ = [
+    "NEEDS",
+    "WRITES",
+    "Settings",
+    "anchor",
+    "cannot",
+    "examine",
+    "held",
+    "instant",
+    "instruct",
+    "read",
+    "whereabouts",
+    "writer",
+]
 
 NEEDS = (
     Need("User.Read.All", "users, managers", "the source cannot be read"),
@@ -126,6 +139,19 @@ def whereabouts(settings: Settings, context: Context, ids: Sequence[str]) -> Map
     api.authorise(False)
     with ThreadPoolExecutor(AT_ONCE) as threads:
         return dict(zip(ids, threads.map(partial(where, api), ids), strict=True))
+
+
+def held(settings: Settings, context: Context, pairs: Sequence[tuple[str, str]]) -> Mapping[tuple[str, str], bool]:
+    """Which users are direct members of which groups after all, by what each user says. Raises as `read` does.
+
+    What a user does not name may be a licence, a role or an application: of it nothing is said.
+    """
+    api = _api(settings, context)
+    api.authorise(False)
+    users = sorted({user for user, _ in pairs})
+    with ThreadPoolExecutor(AT_ONCE) as threads:
+        above = dict(zip(users, threads.map(partial(groups_of, Listings(api)), users), strict=True))
+    return {(user, group): True for user, group in pairs if group in above[user]}
 
 
 def writer(settings: Settings, context: Context) -> GraphWriter:

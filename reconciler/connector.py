@@ -13,6 +13,9 @@ and, where a source can be asked for single accounts,
                                              each of these accounts, read by its id: "there", "deleted" (in the bin),
                                              "elsewhere" (outside of what is read), "gone", or "unseen" (a gone one would show
                                              in the bin, and it is not there); left out where nobody can tell
+    held(settings, context, pairs) -> Mapping[pair, bool]
+                                             whether each account has each entitlement directly, asked for by itself and not by
+                                             the list of its members; left out where nobody can tell
 
 `read` either runs to its end, and then everything it yielded is a whole answer, or it raises.
 There is no way to hand over a part: a failed page, a short list or a broken chain is an exception.

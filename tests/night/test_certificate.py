@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from connectors import active_directory
+from reconciler import plugins
 from reconciler.connector import Context
 from reconciler.pull import Pulled
 from reconciler.run import Wish, archive_of, gather
@@ -18,6 +19,7 @@ from reconciler.sandbox.directory_names import guid_text
 from reconciler.sandbox.embedded import Embedded
 from reconciler.sandbox.faults import Fault
 from reconciler.sandbox.stock import READER
+from reconciler.snapshots import edge_accounts, edge_entitlements, edge_via
 from reconciler.store import opened
 from reconciler.terminal import night as in_words
 from tests.night.conftest import House
@@ -182,6 +184,44 @@ def test_a_count_that_lags_is_looked_at_again(standing: House, source: str, line
     answer = asked(standing, source)
     standing.embedded.faults[source].reset()
     assert answer.report.state == "complete", answer.report.reasons
+
+
+def test_what_a_list_lacks_is_asked_for_by_itself(standing: House, tmp_path: Path) -> None:
+    """Each person's applications are one page, which nothing counts."""
+    house, customer = standing.copied(tmp_path / "house"), standing.embedded.customer
+    person = next(here for here, user in customer.users.items() if not user["archived"])
+    customer.grant_token(person, "client-1", "Mail merge", ["https://mail.google.com/"])
+    later = House(house.embedded, house.folder, replace(house.world, now=house.world.now + timedelta(hours=1)))
+    assert later.night(only=frozenset({"google"})).record.complete
+    standing.embedded.faults["google"].reset(Fault(r"GET .*/tokens\?", "hide_rows", 0, 1))
+    answer = asked(later, "google")
+    standing.embedded.faults["google"].reset()
+    customer.tokens.clear()
+    assert answer.report.state == "incomplete", answer.report
+    assert "held when asked for one by one" in answer.report.reasons[0]
+
+
+@pytest.mark.parametrize("source", ["ad", "m365", "google"])
+def test_each_system_says_who_is_in_what(standing: House, source: str) -> None:
+    """The same pairs by the listings and one by one; a pair that is none is not held."""
+    with opened(standing.config.state.url(standing.config.base)) as store:
+        last = archive_of(standing.config).open(store.accepted()[source])
+    edges = last.edges[edge_via(last.edges) == 0]
+    people, things = (
+        dict(zip(*(last.column(table, name).to_pylist() for name in ("code", key)), strict=True))
+        for table, key in (("accounts", "account_id"), ("entitlements", "entitlement_id"))
+    )
+    kinds = dict(zip(*(last.column("entitlements", name).to_pylist() for name in ("code", "kind")), strict=True))
+    told = zip(edge_accounts(edges).tolist(), edge_entitlements(edges).tolist(), strict=True)
+    pairs = [(people[account], things[what]) for account, what in told if kinds[what] in ("group", "oauth_grant")]
+    some, module = pairs[:: len(pairs) // 8], plugins.load("connectors", standing.config.connectors[source].kind)
+    groups = [pair for pair in some if not pair[1].startswith("consent:")]
+    nobody = [(account, groups[0][1]) for account in people.values() if (account, groups[0][1]) not in pairs][:2]
+    settings = standing.config.connectors[source].settings
+    found = module.held(settings, Context(source, standing.world.now), [*groups, *nobody])
+    assert {pair: found.get(pair, False) for pair in (*groups, *nobody)} == dict.fromkeys(groups, True) | dict.fromkeys(
+        nobody, False
+    )
 
 
 def test_users_deleted_for_good_are_proven_by_their_ids(standing: House) -> None:
