@@ -1,6 +1,6 @@
-"""python -m benchmarks [engine] [ldap] [graph] [google] [plans]: measure, print, and write docs/benchmarks.md.
+"""python -m benchmarks [engine] [ldap] [graph] [google] [plans] [faults]: measure, print, and write docs/benchmarks.md.
 
-All five without a name. SIZE=100000 measures one size instead of those that the document shows, ROUNDS=1 takes one turn
+All six without a name. SIZE=100000 measures one size instead of those that the document shows, ROUNDS=1 takes one turn
 instead of three (engine, ldap), KEEP=DIR keeps the generated companies there for the next time. A size that the document does
 not show is printed only.
 """

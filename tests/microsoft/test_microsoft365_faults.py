@@ -213,6 +213,17 @@ def test_groups_that_hide_their_members_are_left_out_unless_they_may_be_seen(ser
     assert not [a for a in found[True] if isinstance(a, Unreadable)]
 
 
+def test_every_night_reads_everything(server: GraphServer, truth: dict[str, Any]) -> None:
+    """No change tokens of an earlier night are used or kept: they forget, and do not tell of absence."""
+    asked = []
+    for _ in range(2):
+        server.faults.reset(SHORT)
+        assert told(answers(server))["accounts"] == truth["accounts"]
+        asked.append(sorted(line.partition("&$skiptoken")[0] for line in server.faults.requests))
+    assert asked[0] == asked[1]
+    assert not [line for line in asked[0] if "delta" in line]
+
+
 def test_a_group_that_is_deleted_while_it_is_read_is_left_out(server: GraphServer, truth: dict[str, Any]) -> None:
     tenant = small_tenant()
     everyone = tenant.group_id("Synced")

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from tests.sweep.kinds import Kind, http_kinds, ldap_kinds
 from tests.sweep.subjects import Place, Subject
-from tests.sweep.verdicts import CRASHED, SILENT, outcome
+from tests.sweep.verdicts import BESIDE, CRASHED, SILENT, outcome
 
 
 @dataclass(frozen=True)
@@ -25,9 +25,11 @@ class Shot:
 
     def fired(self) -> str | None:
         """What came of it; None where it could not be done to the answer that there is."""
-        faults = self.subject.faults
-        told = outcome(self.subject.under(self.make(self.place.on, at=self.place.at)), self.subject.truth, self.subject.identity)
-        return None if not faults.struck or faults.unfit else told
+        fault, faults = self.make(self.place.on, at=self.place.at), self.subject.faults
+        told = outcome(self.subject.under(fault), self.subject.truth, self.subject.identity)
+        if not faults.struck or faults.unfit:
+            return None
+        return BESIDE if told == SILENT and not self.subject.believed(fault) else told
 
 
 @dataclass
@@ -66,3 +68,12 @@ def shots(subject: Subject) -> Iterator[Shot]:
 def tally_of(subject: Subject) -> Tally:
     every = list(shots(subject))
     return Tally(subject.name, len({shot.kind for shot in every}), len({(shot.place.on, shot.place.at) for shot in every}))
+
+
+def swept(subject: Subject, one_in: int = 1) -> Tally:
+    """Every shot at one system, or one in so many."""
+    tally = tally_of(subject)
+    for at, shot in enumerate(shots(subject)):
+        if at % one_in == 0:
+            tally.take(shot)
+    return tally

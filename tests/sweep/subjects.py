@@ -13,11 +13,14 @@ from pathlib import Path
 from typing import Any
 
 from connectors import active_directory, google_workspace, microsoft365
+from reconciler import plugins
 from reconciler.connector import Answer, Context, Identity
+from reconciler.pull import Pulled, Source, pull
 from reconciler.sandbox.faults import Fault, Faults
 from reconciler.sandbox.graph import READER, microsoft
 from reconciler.sandbox.ldap_server import LdapServer
 from reconciler.sandbox.tls import Authority
+from reconciler.snapshots import Archive, Snapshot
 from tests.google_company import ADMIN, company, served
 from tests.graph_tenant import small_tenant
 from tests.sandbox import ldap_estate
@@ -45,7 +48,10 @@ class Subject:
     name: str
     faults: Faults
     always: tuple[Fault, ...]
-    answers: Callable[[], Sequence[Answer]]
+    kind: str
+    settings: Any
+    folder: Path
+    last: Snapshot | None = None  # of an undisturbed night
 
     def __post_init__(self) -> None:
         self.faults.reset(*self.always)
@@ -53,6 +59,23 @@ class Subject:
         self.requests = list(self.faults.requests)
         self.truth: Truth = truth_of(found)
         self.identity = next(answer.value for answer in found if isinstance(answer, Identity))
+
+    def answers(self) -> Sequence[Answer]:
+        """Everything that the connector hands over."""
+        return list(plugins.load("connectors", self.kind).read(self.settings, _context(self.kind)))
+
+    def believed(self, *script: Fault) -> bool:
+        """Whether a night under faults would be believed beside an undisturbed one before it."""
+        self.last = self.last or self._night(None).snapshot
+        assert self.last is not None
+        return self._night(self.last, *script).report.state == "complete"
+
+    def _night(self, last: Snapshot | None, *script: Fault) -> Pulled:
+        self.faults.reset(*self.always, *script)
+        source = Source(self.name, self.kind, self.settings, last, (last,) if last else ())
+        return pull({self.name: source}, Archive(self.folder / self.kind), NOW, lambda *told: None, lambda seconds: None)[
+            self.name
+        ]
 
     def under(self, *script: Fault) -> Callable[[], Sequence[Answer]]:
         """A reading under faults."""
@@ -100,9 +123,7 @@ def directory(people: int, folder: Path, authority: Authority) -> Iterator[Subje
         told = {"kind": "active_directory", "urls": [server.url], "bases": [ldap_estate.BASE], "username": ldap_estate.READER,
                 "password": _secret(folder, ldap_estate.READ), "ca_file": str(folder / "ca.pem"), "page_size": 40}  # fmt: skip
         settings = active_directory.Settings.model_validate(told)
-        yield Subject(
-            f"Active Directory, {people} people", server.faults, (), lambda: list(active_directory.read(settings, _context("ad")))
-        )
+        yield Subject(f"Active Directory, {people} people", server.faults, (), "active_directory", settings, folder / str(people))
 
 
 @contextmanager
@@ -113,7 +134,7 @@ def tenant(folder: Path) -> Iterator[Subject]:
             "login_url": server.url, "graph_url": f"{server.url}/v1.0"}  # fmt: skip
     settings = microsoft365.Settings.model_validate(told)
     short = Fault("GET .*v1.0/", "short_pages", at=0, value=4)
-    yield Subject("Microsoft 365", server.faults, (short,), lambda: list(microsoft365.read(settings, _context("m365"))))
+    yield Subject("Microsoft 365", server.faults, (short,), "microsoft365", settings, folder)
     server.close()
 
 
@@ -125,7 +146,7 @@ def customer(folder: Path) -> Iterator[Subject]:
     told: dict[str, Any] = {"kind": "google_workspace", "credentials": _secret(folder, made.server.key_file()), "subject": ADMIN, "api_url": made.url,
             "licence_queries_per_minute": 100_000, "queries_per_minute": 10_000_000, "products": ["Google-Apps", "101034", "101031"]}  # fmt: skip
     settings = google_workspace.Settings.model_validate(told)
-    yield Subject("Google Workspace", made.server.faults, (), lambda: list(google_workspace.read(settings, _context("google"))))
+    yield Subject("Google Workspace", made.server.faults, (), "google_workspace", settings, folder)
     made.close()
 
 

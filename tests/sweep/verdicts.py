@@ -11,11 +11,12 @@ from reconciler.tables import AREA_OF_KIND
 Rows = list[dict[str, Any]]
 Truth = Mapping[str, Rows]
 
-RAISED, PINNED, SHORT, SAID, WHOLE, SILENT, CRASHED = (
+RAISED, PINNED, SHORT, SAID, WHOLE, SILENT, CRASHED, BESIDE = (
     "an error", "another identity, which the pin refuses", "short of its own count, which is refused", "an area named as unread, all else whole",
     "whole", "SILENT", "an error nobody planned",
+    "less than the night before, which is noticed",
 )  # fmt: skip
-OUTCOMES = (RAISED, PINNED, SHORT, SAID, WHOLE, CRASHED, SILENT)
+OUTCOMES = (WHOLE, RAISED, SAID, SHORT, PINNED, BESIDE, CRASHED, SILENT)
 COLUMNS = {
     "sign_in": ("last_login_at", "never_logged_in"),
     "roles": ("privileged",),
