@@ -7,27 +7,29 @@ import os
 import shutil
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from benchmarks.estate_data import EVERYONE, NOW, SYSTEMS, pages
+from benchmarks.estate_data import EVERYONE, NOW, SYSTEMS, as_lists
 from benchmarks.machine import peak_mb
 from reconciler import drift, plugins
 from reconciler.accounts import Accounts
 from reconciler.answers import Asked, Unread
-from reconciler.connector import Page
 from reconciler.correlate import correlate
 from reconciler.estate import Access, Estate
 from reconciler.evaluate import evaluate
 from reconciler.findings import Part
+from reconciler.memory import keep_heap
 from reconciler.policy import Policy, policy_in
 from reconciler.roster import roster
 from reconciler.snapshots import Archive, Snapshot
-from reconciler.tables import settle_memory
+from reconciler.tables import CODED, TABLES
 
 POLICIES = (
     "leaver_account_enabled", "leaver_account_used", "leaver_access_kept", "leaver_licence_kept", "joiner_account_missing",
@@ -35,48 +37,38 @@ POLICIES = (
     "disputed_account", "dormant_account", "state_mismatch",
 )  # fmt: skip
 ACCESS = (Access("everyone", {"status": ("active",)}, SYSTEMS, tuple((system, EVERYONE) for system in SYSTEMS)),)
+Columns = Mapping[str, Any]
 SOURCES = {"hr": ("people",), **dict.fromkeys(SYSTEMS, ("accounts", "entitlements", "grants"))}
 
 
-def encode(strings: Path, archive: Archive, last: Mapping[str, Snapshot]) -> tuple[dict[str, Snapshot], float, float]:
-    """Freeze one night from its string files, page by page: the snapshots, and (wall, CPU) seconds that are not the pages' own."""
-    made, clock = {}, _Clock()
-    for source, names in SOURCES.items():
-        with clock:
-            draft = archive.draft(last.get(source))
-        for page in _pages(strings, source, names):
-            with clock:
-                draft.add(page)
-        with clock:
-            made[source] = archive.freeze(draft, {"source": source})
-    return made, clock.wall, clock.cpu
+def encode(
+    strings: Path, archive: Archive, last: Mapping[str, Snapshot], read: Callable[[pa.RecordBatch], Iterator[Columns]]
+) -> dict[str, Snapshot]:
+    """Freeze one night from its string files, page by page, two sources at a time as a night pulls them."""
+    from reconciler.connector import Page  # pydantic stands behind it, and a night from stored snapshots needs none
+
+    def source(name: str) -> Snapshot:
+        draft = archive.draft(last.get(name))
+        for table in SOURCES[name]:
+            path = strings / f"{name}_{table}.parquet"
+            coded = [n for n in pq.read_schema(path).names if TABLES[table].column(n).held == CODED]
+            for batch in pq.ParquetFile(path, read_dictionary=coded).iter_batches(1 << 17, use_threads=False):
+                for columns in read(batch):
+                    draft.add(Page(table, columns))
+        return archive.freeze(draft, {"source": name})
+
+    with ThreadPoolExecutor(2) as threads:
+        return dict(zip(SOURCES, threads.map(source, SOURCES), strict=True))
 
 
-class _Clock:
-    """Adds up the seconds spent inside `with`."""
-
-    wall = cpu = 0.0
-
-    def __enter__(self) -> None:
-        self._begun = time.perf_counter(), time.process_time()
-
-    def __exit__(self, *problem: object) -> None:
-        self.wall += time.perf_counter() - self._begun[0]
-        self.cpu += time.process_time() - self._begun[1]
-
-
-def _pages(strings: Path, source: str, names: tuple[str, ...]) -> Iterator[Page]:
-    """A source's answer as a connector hands it over: pages of a thousand rows of fresh values."""
-    for name in names:
-        for batch in pq.ParquetFile(strings / f"{source}_{name}.parquet").iter_batches(200_000):
-            yield from (Page(name, columns) for columns in pages(batch))
+def as_arrow(batch: pa.RecordBatch) -> Iterator[Columns]:
+    yield dict(zip(batch.schema.names, batch.columns, strict=True))
 
 
 def night(
     archive: Archive, tonight: Mapping[str, str], before: Mapping[str, str], last: Mapping[str, Part], out: Path
 ) -> dict[str, Any]:
     """The whole night from stored snapshots; `last` are last night's findings. Returns counts and seconds per stage."""
-    settle_memory()
     marks = [("begin", time.perf_counter())]
 
     def mark(stage: str) -> None:
@@ -130,19 +122,19 @@ def _fresh(folder: Path) -> Archive:
 
 
 def main() -> None:
-    """python -m benchmarks.engine_night FOLDER [encode]: one measured night on what `prepare` left there."""
-    folder, encoding = Path(sys.argv[1]), sys.argv[2:] == ["encode"]
+    """python -m benchmarks.engine_night FOLDER [arrow | lists]: one measured night on what `prepare` left there; tonight's
+    snapshots are made first where it says from what."""
+    keep_heap()
+    folder, (pages,) = Path(sys.argv[1]), sys.argv[2:] or [""]
     shas = json.loads((folder / "nights.json").read_text())
-    archive, told = Archive(folder / "objects"), {}
-    if encoding:
-        begun = time.perf_counter(), time.process_time()
+    archive = Archive(folder / "objects")
+    if pages:
         last = {source: archive.open(sha) for source, sha in shas["0"].items()}
         archive = _fresh(folder)
-        made, wall, cpu = encode(folder / "strings1", archive, last)
+        made = encode(folder / "strings1", archive, last, {"arrow": as_arrow, "lists": as_lists}[pages])
         shas["1"] = {source: snapshot.sha256 for source, snapshot in made.items()}
-        told["not_counted"] = [time.perf_counter() - begun[0] - wall, time.process_time() - begun[1] - cpu]
     result = night(archive, shas["1"], shas["0"], load_parts(folder / "ours0"), folder / "ours1")
-    print(json.dumps(result | told | {"peak_mb": peak_mb()}))
+    print(json.dumps(result | {"peak_mb": peak_mb()}))
 
 
 if __name__ == "__main__":

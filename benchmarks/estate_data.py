@@ -239,8 +239,8 @@ def _dates(days: Ints) -> pa.Array:
     return pa.array(days.astype(np.int32), mask=days < 0).cast(pa.date32())
 
 
-def pages(rows: pa.RecordBatch, size: int = 1000) -> Iterator[dict[str, list[Any]]]:
-    """Rows in pages of fresh values, as connectors hand them over: instants as microseconds, a group's id and the way of
+def as_lists(rows: pa.RecordBatch, size: int = 1000) -> Iterator[dict[str, list[Any]]]:
+    """Rows in pages of fresh values, as connectors of HTTP sources hand them over: instants as microseconds, a group's id and the way of
     holding said once per run."""
     rows = rows.cast(pa.schema([f.with_type(pa.int64()) if f.type == INSTANT else f for f in rows.schema]))
     for begin in range(0, rows.num_rows, size):

@@ -202,9 +202,11 @@ def _apply_links(search: _Search, links: Mapping[tuple[str, str], str]) -> None:
 
 def _exempt(accounts: Accounts, patterns: Sequence[str]) -> Flags:
     """Accounts whose login, or its part before the @, fits a pattern in any case, or whose "source:id" is listed."""
+    exempt = np.zeros(len(accounts), bool)
+    if not patterns:
+        return exempt
     logins = pc.utf8_lower(pc.fill_null(accounts.column("login"), ""))
     before = pc.replace_substring_regex(logins, "@.*$", "")
-    exempt = np.zeros(len(accounts), bool)
     for pattern in patterns:
         source, _, account_id = pattern.partition(":")
         if source in accounts.sources and account_id:

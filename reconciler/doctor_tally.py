@@ -50,14 +50,14 @@ class Tally:
     def _page(self, page: Page) -> None:
         self.rows[page.table] += len(page)
         if page.table == "people":
-            words = page.columns.get("status", ())
+            words = page.values("status")
             active = sum(word in ACTIVE_PEOPLE for word in words)
             self.rows.update(active=active, inactive=len(page) - active)
         elif page.table == "accounts":
-            on = page.columns.get("enabled", ())
-            ids = page.columns.get("employee_id", ())
+            on = page.values("enabled")
+            ids = page.values("employee_id")
             self.rows.update(active=sum(one is True for one in on), inactive=sum(one is False for one in on))
-            self.containers.update(one for one in page.columns.get("container", ()) if one)
+            self.containers.update(one for one in page.values("container") if one)
             self.rows["with an employee id"] += sum(one is not None for one in ids)
         self.progress(self.name, page.table, self.rows[page.table])
 

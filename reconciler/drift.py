@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -87,11 +89,7 @@ def _present(part: Part, before: Part | None, now: datetime, resolved_before: Se
 
 def _where(ids: Ids, among: Ids) -> npt.NDArray[np.int64]:
     """For each id its place in `among`, or -1."""
-    if not len(among):
-        return np.full(len(ids), -1, np.int64)
-    order = np.argsort(among)
-    at = order[np.minimum(np.searchsorted(among, ids, sorter=order), len(among) - 1)]
-    return np.where(among[at] == ids, at, -1)
+    return pd.Index(among).get_indexer(pd.Index(ids))
 
 
 def _absent(before: Part, tonight: Answered | None, answers: Answers, in_doubt: Doubt) -> Part:
@@ -134,11 +132,14 @@ def changes(labels: Mapping[str, Part], last: Mapping[str, Part]) -> Iterator[Ch
 
 def record_changes(tonight: Mapping[str, Snapshot], before: Mapping[str, Snapshot]) -> dict[str, dict[str, int]]:
     """Per source read on both nights: accounts added, removed and changed, memberships added and removed."""
-    return {source: _changes(snapshot, before[source]) for source, snapshot in tonight.items() if source in before}
+    both = [source for source in tonight if source in before]
+    with ThreadPoolExecutor(2) as threads:
+        told = threads.map(lambda source: _changes(tonight[source], before[source]), both)
+        return dict(zip(both, told, strict=True))
 
 
 def _changes(new: Snapshot, old: Snapshot) -> dict[str, int]:
-    added, removed = edge_changes(old.edges, new.edges)
+    added, removed = edge_changes(old.read_edges(), new.edges)
     joined, gone = edge_changes(*(s.column("accounts", "code").to_numpy() for s in (old, new)))
     return {
         "accounts_added": len(joined),

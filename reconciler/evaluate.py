@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from itertools import chain
 
 import numpy as np
 import numpy.typing as npt
@@ -25,7 +27,8 @@ _TABLES = {**subjects.TABLES, **expected.TABLES}
 
 
 def evaluate(asked: Sequence[Asked], estate: Estate, unread: Unread) -> Answers:
-    """Put every policy to its table. Raises PluginError when a policy's answer is not one truth value per row."""
+    """Put every policy to its table, two tables at a time. Raises PluginError when a policy's answer is not one truth value per
+    row."""
     closed, missing, open_questions = {}, [], defaultdict(list)
     for question in asked:
         gaps = list(_gaps(question.policy, unread))
@@ -33,9 +36,12 @@ def evaluate(asked: Sequence[Asked], estate: Estate, unread: Unread) -> Answers:
         closed[question.policy.id] = frozenset((None if everywhere else source, area) for source, area, _, everywhere in gaps)
         if (None, None) not in closed[question.policy.id]:
             open_questions[question.policy.on].append(question)
-    answered: dict[str, Answered] = {}
-    for table, questions in sorted(open_questions.items()):
-        answered |= _put(questions, _TABLES[table](estate), estate, closed)
+
+    def put(table: str) -> dict[str, Answered]:
+        return _put(open_questions[table], _TABLES[table](estate), estate, closed)
+
+    with ThreadPoolExecutor(2) as threads:  # most of the work is Arrow's and numpy's, which let go of the interpreter
+        answered = dict(chain.from_iterable(part.items() for part in threads.map(put, sorted(open_questions))))
     return Answers(answered, tuple(missing), closed)
 
 

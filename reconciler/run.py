@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pyarrow.compute as pc
 
-from reconciler import drift, nights, plugins, tables
+from reconciler import drift, memory, nights, plugins
 from reconciler.accounts import Accounts
 from reconciler.answers import Answers, Asked, Unread
 from reconciler.config import Config
@@ -64,7 +64,7 @@ def nightly(config: Config, store: Store, wish: Wish) -> Night:
 
     A replay of older snapshots is reported and not stored: what they lack is not gone.
     """
-    tables.settle_memory()
+    memory.keep_heap()
     archive, begun = archive_of(config), wish.clock()
     last = last_night(store, archive)
     pulled = gather(config, store, archive, wish)

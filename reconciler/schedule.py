@@ -16,6 +16,7 @@ from apscheduler.triggers.base import BaseTrigger
 
 from reconciler.cron import Cron, next_after, parse
 from reconciler.errors import ReconcilerError
+from reconciler.memory import give_back
 from reconciler.model import instant_text
 
 _STOP = (signal.SIGTERM, signal.SIGINT)
@@ -61,6 +62,7 @@ def _scheduler(trigger: Nightly, night: Callable[[datetime], int], say: Callable
         except ReconcilerError as problem:
             say(f"night failed with exit {problem.exit_code}: {problem}")
         finally:
+            give_back()
             tell_next()
 
     logging.getLogger("apscheduler").setLevel(logging.WARNING)

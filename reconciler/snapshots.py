@@ -17,7 +17,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import cached_property
-from itertools import accumulate, chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -35,7 +34,7 @@ if TYPE_CHECKING:  # pydantic stands behind it, and a night from stored snapshot
     from reconciler.connector import Page
 
 VIA_BITS, ACCOUNT_SHIFT = 3, 32
-VIA_CODE = {word: code for code, word in enumerate(tables.VIA)}
+_VIA_WORDS = pa.array(tables.VIA)
 _AT_ONCE = 1 << 18  # memberships whose ids are looked up together
 _WORDS_BYTES = 16 << 20  # so that the words of a repeating column stay in one dictionary
 _ID_COLUMN = {"people": "person_id", "accounts": "account_id", "entitlements": "entitlement_id"}
@@ -63,7 +62,7 @@ def distinct(numbers: Codes) -> Codes:
     ordered = np.sort(numbers)
     first = np.ones(len(ordered), bool)
     np.not_equal(ordered[1:], ordered[:-1], out=first[1:])
-    return ordered[first]
+    return ordered if first.all() else ordered[first]
 
 
 @dataclass
@@ -72,50 +71,46 @@ class Draft:
 
     vocabularies: Mapping[str, Vocabulary]
     _batches: dict[str, list[pa.RecordBatch]] = field(default_factory=dict)
-    _waiting: list[Page] = field(default_factory=list)  # memberships, encoded many at a time
-    _rows: int = 0  # of them
+    _waiting: list[pa.RecordBatch] = field(default_factory=list)  # memberships, encoded many at a time
     _edges: list[Codes] = field(default_factory=list)
     _since: list[pa.RecordBatch] = field(default_factory=list)
 
     def add(self, page: Page) -> None:
         """Take one page in: ids become codes, columns get the table's types; raises Incomplete on a column or value that does not fit."""
-        if page.table == "grants":
-            self._waiting.append(page)
-            self._rows += len(page)
-            return self._encode_grants() if self._rows >= _AT_ONCE else None
         table = tables.TABLES[page.table]
         unknown = set(page.columns) - set(table.names)
         if unknown:
             raise Incomplete(f"{page.table}: the connector sent unknown columns {sorted(unknown)}")
-        ids = page.columns.get(_ID_COLUMN[page.table], [None] * len(page))
-        if None in ids or "" in ids:
-            raise Incomplete(f"{page.table}: a row of {page.scope or 'a page'} has no {_ID_COLUMN[page.table]}")
-        codes, columns = self.vocabularies[page.table].encode(ids), [_column(page, column) for column in table.columns]
-        if not self.vocabularies[page.table].sure(codes, columns[table.names.index(_ID_COLUMN[page.table])]):
+        batch = pa.RecordBatch.from_arrays([_column(page, column) for column in table.columns], table.names)
+        if page.table == "grants":
+            return self._add_grants(page, batch)
+        ids = _ids(page, batch, _ID_COLUMN[page.table])
+        codes = self.vocabularies[page.table].encode(ids)
+        if not self.vocabularies[page.table].sure(codes, ids):
             raise Incomplete(f"{page.table}: two ids have one hash, which happens once in a million years; run again")
-        self._batches.setdefault(page.table, []).append(
-            pa.RecordBatch.from_arrays([pa.array(codes, pa.int32()), *columns], ["code", *table.names])
-        )
+        self._batches.setdefault(page.table, []).append(batch.add_column(0, "code", pa.array(codes, pa.int32())))
         return None
+
+    def _add_grants(self, page: Page, batch: pa.RecordBatch) -> None:
+        for name in ("account_id", "entitlement_id", "via"):
+            _ids(page, batch, name)
+        self._waiting.append(batch)
+        if sum(map(len, self._waiting)) >= _AT_ONCE:
+            self._encode_grants()
 
     def _encode_grants(self) -> None:
         """Make edges of the memberships that wait."""
-        pages, self._waiting, self._rows = self._waiting, [], 0
-        accounts, entitlements, via = (
-            list(chain.from_iterable(page.columns[name] for page in pages)) for name in ("account_id", "entitlement_id", "via")
-        )
+        waiting, self._waiting = pa.Table.from_batches(self._waiting).combine_chunks(), []
+        accounts, entitlements, via, since = map(tables.whole, waiting.columns)
         edges = edge_keys(
             self.vocabularies["accounts"].encode(accounts),
-            self.vocabularies["entitlements"].encode(entitlements),
-            np.fromiter(map(VIA_CODE.__getitem__, via), np.int64, len(via)),
+            self.vocabularies["entitlements"].encode(entitlements.dictionary)[entitlements.indices.to_numpy()],
+            pc.index_in(via.dictionary, value_set=_VIA_WORDS).to_numpy()[via.indices.to_numpy()],
         )
         self._edges.append(edges)
-        for page, begin in zip(pages, accumulate(map(len, pages), initial=0), strict=False):
-            if "since" in page.columns:
-                since = _column(page, tables.Column("since", tables.INSTANT))
-                held = pa.array(edges[begin : begin + len(page)])
-                batch = [held.filter(since.is_valid()), since.drop_null()]
-                self._since.append(pa.RecordBatch.from_arrays(batch, ["edge", "since"]))
+        if since.null_count < len(since):
+            held = [pa.array(edges).filter(since.is_valid()), since.drop_null()]
+            self._since.append(pa.RecordBatch.from_arrays(held, ["edge", "since"]))
 
     def tables(self) -> dict[str, pa.Table]:
         """The whole answer, checked: ids distinct, every grant's account and entitlement read; raises Incomplete otherwise."""
@@ -132,7 +127,7 @@ class Draft:
         return made
 
     def _table(self, name: str) -> pa.Table:
-        table = pa.Table.from_batches(self._batches[name])
+        table = pa.Table.from_batches(self._batches[name]).combine_chunks()
         if np.any(np.diff(table["code"].to_numpy()) < 0):
             table = table.sort_by("code")
         if name != "people":  # a person may have several employments, an id of an account names one
@@ -158,17 +153,26 @@ class Draft:
                 )
 
 
+def _ids(page: Page, batch: pa.RecordBatch, name: str) -> pa.Array:
+    """A column that no row may lack; raises Incomplete."""
+    ids = batch[name]
+    words = ids.dictionary if pa.types.is_dictionary(ids.type) else ids
+    if ids.null_count or pc.any(pc.equal(pc.binary_length(words), 0)).as_py():
+        raise Incomplete(f"{page.table}: a row of {page.scope or 'a page'} has no {name}")
+    return ids
+
+
 def _column(page: Page, column: tables.Column) -> pa.Array:
     values = page.columns.get(column.name)
     if values is None:
-        return pa.nulls(len(page), column.type)
+        return pa.nulls(len(page), column.held)
     try:
-        made = pa.array(values, column.type)
-    except (pa.ArrowInvalid, pa.ArrowTypeError, TypeError, ValueError, OverflowError) as problem:
+        made = values.cast(column.held) if isinstance(values, pa.Array) else pa.array(values, column.held)
+    except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError, TypeError, ValueError, OverflowError) as problem:
         raise Incomplete(
             f"{page.table}.{column.name}: a value of {page.scope or 'a page'} does not fit {column.type}: {problem}"
         ) from None
-    strange = set(pc.unique(made).drop_null().to_pylist()) - set(column.words) if column.words else ()
+    strange = set(made.dictionary.to_pylist()) - set(column.words) if column.words else ()
     if strange:
         raise Incomplete(f"{page.table}.{column.name}: unknown word {sorted(strange)[0]!r}; allowed: {', '.join(column.words)}")
     return made
@@ -209,7 +213,11 @@ class Snapshot:
 
     @cached_property
     def edges(self) -> Codes:
-        """Every membership as a sorted int64 key."""
+        """Every membership as a sorted int64 key, kept for the next question."""
+        return self.read_edges()
+
+    def read_edges(self) -> Codes:
+        """Every membership as a sorted int64 key, for one question."""
         if "grants" not in self.manifest["tables"]:
             return np.empty(0, np.int64)
         edges: Codes = self.table("grants")["edge"].to_numpy()

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -87,7 +88,7 @@ def _first(flags: Flags, words: Sequence[str]) -> pa.Array:
 def _listed(flags: Flags, words: Sequence[str]) -> pa.Array:
     """For each person the flagged sources, "ad, google"; null where none is."""
     numbers = (flags.astype(np.int64) << np.arange(flags.shape[1])).sum(axis=1)
-    kinds, back = np.unique(numbers, return_inverse=True)
+    back, kinds = pd.factorize(numbers)
     texts = [", ".join(word for bit, word in enumerate(words) if int(kind) >> bit & 1) or None for kind in kinds]
     return pa.array(texts, pa.string()).take(pa.array(back))
 

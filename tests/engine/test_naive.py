@@ -15,7 +15,7 @@ import pytest
 
 from benchmarks.engine import write_strings
 from benchmarks.engine_night import ACCESS, POLICIES, encode
-from benchmarks.estate_data import EVERYONE, NOW, SYSTEMS, Company
+from benchmarks.estate_data import EVERYONE, NOW, SYSTEMS, Company, as_lists
 from reconciler import plugins
 from reconciler.accounts import Accounts
 from reconciler.answers import Asked, Unread
@@ -57,7 +57,7 @@ def company() -> Company2000:
 @pytest.fixture(scope="module")
 def ours(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Part]:
     folder: Path = tmp_path_factory.mktemp("company")
-    snapshots, _, _ = encode(write_strings(folder / "strings", Company(PEOPLE, 1, seed=2)), Archive(folder / "objects"), {})
+    snapshots = encode(write_strings(folder / "strings", Company(PEOPLE, 1, seed=2)), Archive(folder / "objects"), {}, as_lists)
     accounts, people = Accounts(tuple(snapshots[s] for s in SYSTEMS)), roster([snapshots["hr"]], NOW, "Europe/London")
     estate = Estate(accounts, people, correlate(accounts, people), NOW, ACCESS)
     policies = [policy_in(plugins.load("policies", name)) for name in POLICIES]

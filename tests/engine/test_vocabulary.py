@@ -17,16 +17,16 @@ IDS = st.lists(st.text(max_size=3), max_size=60)
 def test_codes_are_those_of_a_dictionary(known: list[str], asked: list[list[str]]) -> None:
     made, codes = Vocabulary(pa.array(known, pa.string())), {text: code for code, text in enumerate(known)}
     for ids in asked:
-        assert made.encode(ids).tolist() == [codes.setdefault(text, len(codes)) for text in ids]
+        assert made.encode(pa.array(ids, pa.string())).tolist() == [codes.setdefault(text, len(codes)) for text in ids]
     assert made.texts().to_pylist() == list(codes)
     assert len(made) == len(codes)
 
 
 def test_a_code_outlives_the_night() -> None:
     first = Vocabulary()
-    first.encode(["a", "b"])
+    first.encode(pa.array(["a", "b"]))
     second = Vocabulary(first.texts())
-    assert second.encode(["c", "b", "b", "a"]).tolist() == [2, 1, 1, 0]
+    assert second.encode(pa.array(["c", "b", "b", "a"])).tolist() == [2, 1, 1, 0]
     assert second.name(2) == "c"
 
 
@@ -34,10 +34,23 @@ def test_a_code_outlives_the_night() -> None:
 def test_known_ids_of_one_hash_are_told_apart_and_a_listed_one_is_never_taken_for_another(
     known: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(vocabulary, "_hashes", lambda texts: vocabulary.np.array([len(text) for text in texts], "int64"))
+    monkeypatch.setattr(vocabulary, "_hashes", lambda texts: vocabulary.np.zeros(len(texts), "int64"))
     made = Vocabulary(pa.array(known, pa.string()))
-    codes = made.encode(["a"]), made.encode(["b"])
-    assert len(known) == 1 or made.encode(["a", "b"]).tolist() == [0, 1]
+    codes = made.encode(pa.array(["a"])), made.encode(pa.array(["b"]))
+    assert len(known) == 1 or made.encode(pa.array(["a", "b"])).tolist() == [0, 1]
     told = [made.sure(code, pa.array([text])) for code, text in zip(codes, "ab", strict=True)]
     assert told == [True, len(known) != 1]
     assert (codes[0] != codes[1]) == (len(known) != 1)
+
+
+@given(texts=st.lists(st.text(max_size=20), unique=True, max_size=60), skipped=st.integers(0, 5))
+def test_a_text_has_one_hash_wherever_it_stands_and_no_other_text_has_it(texts: list[str], skipped: int) -> None:
+    alone = [vocabulary._hashes(pa.array([text]))[0] for text in texts]
+    assert vocabulary._hashes(pa.array(texts, pa.string()).slice(skipped)).tolist() == alone[skipped:]
+    assert len(set(alone)) == len(texts)
+
+
+def test_ids_that_differ_in_their_highest_bits_alone_have_hashes_of_their_own() -> None:
+    """Whatever a product carries upwards and loses comes back down in the next one."""
+    ids = [f"{a}0000000{b}000{c}0000{d}" for a in "0p@" for b in "0p@P" for c in "0p@P" for d in "0p@P"]
+    assert len(set(vocabulary._hashes(pa.array(ids)).tolist())) == len(ids)
