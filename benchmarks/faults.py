@@ -16,17 +16,20 @@ let in: what it lacks is asked for one by one.
 from __future__ import annotations
 
 import logging
+import multiprocessing
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from tests.sweep.count import Tally, swept
-from tests.sweep.subjects import clouds, directories
+from tests.sweep.subjects import SUBJECTS
 
 FEWEST, FEWEST_KINDS = 5_000, 40
+AT_ONCE = 2  # processes
 
 
 @dataclass(frozen=True)
@@ -38,11 +41,13 @@ class Swept:
 
 
 def measure(one_in: int = 1) -> Iterator[Swept]:
-    """Each system in turn; one shot in so many."""
-    logging.disable(logging.WARNING)
-    with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
-        where = Path(folder)
-        for subject in (*stack.enter_context(clouds(where)), *stack.enter_context(directories(where))):
-            begun = time.monotonic()
-            yield Swept(swept(subject, one_in), time.monotonic() - begun)
-    logging.disable(logging.NOTSET)
+    """Every system, each in a process of its own; one shot in so many."""
+    with ProcessPoolExecutor(AT_ONCE, multiprocessing.get_context("spawn")) as processes:
+        yield from processes.map(partial(_swept, one_in), SUBJECTS)
+
+
+def _swept(one_in: int, name: str) -> Swept:
+    logging.disable(logging.CRITICAL)
+    begun = time.monotonic()
+    with tempfile.TemporaryDirectory() as folder, SUBJECTS[name](Path(folder)) as subject:
+        return Swept(swept(subject, one_in), time.monotonic() - begun)

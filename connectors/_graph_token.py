@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import threading
 import time
 from pathlib import Path
@@ -63,6 +64,7 @@ class Token:
 
     def _fetch(self) -> str:
         settings = self._settings
+        logging.getLogger("msal.oauth2cli.oauth2").disabled = True  # it logs answers that it cannot read, tokens and all
         login, graph = settings.login_url.rstrip("/"), settings.graph_url
         try:
             session = new_session(login, settings.ca_file)

@@ -191,7 +191,7 @@ class _Reading:
         return self.words.groups().list(customer=self.settings.customer, maxResults=200, orderBy="email", **asked)
 
     def _list_groups(self) -> Listed:
-        return listed(self.directory, self._groups(), "groups", having("id"))
+        return listed(self.directory, self._groups(), "groups", having("id", "email"))
 
     def _group_ids(self) -> set[str]:
         request = self._groups(sortOrder="DESCENDING", fields="nextPageToken,groups/id")

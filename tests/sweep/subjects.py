@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 import tempfile
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -151,14 +152,19 @@ def customer(folder: Path) -> Iterator[Subject]:
 
 
 @contextmanager
-def clouds(folder: Path) -> Iterator[Sequence[Subject]]:
-    with ExitStack() as stack:
-        yield [stack.enter_context(made(folder)) for made in (tenant, customer)]
-
-
-@contextmanager
 def directories(folder: Path, sizes: Sequence[int] = SIZES) -> Iterator[Sequence[Subject]]:
     authority = Authority()
     (folder / "ca.pem").write_text(authority.pem)
     with ExitStack() as stack:
         yield [stack.enter_context(directory(size, folder, authority)) for size in sizes]
+
+
+@contextmanager
+def _directory(size: int, folder: Path) -> Iterator[Subject]:
+    with directories(folder, (size,)) as (made,):
+        yield made
+
+
+SUBJECTS: Mapping[str, Callable[[Path], AbstractContextManager[Subject]]] = {
+    "Google Workspace": customer, "Microsoft 365": tenant, **{f"directory of {size}": partial(_directory, size) for size in reversed(SIZES)}
+}  # fmt: skip
