@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 
+from connectors._ad_names import in_filter
 from connectors._ad_values import inside, number, parent, sid, span, text, texts
 from connectors._ldap import NO_RIGHT, NO_SUCH_OBJECT, Directory, Refused, Search
 from reconciler.connector import Incomplete
 
 log = logging.getLogger(__name__)
 
+AT_ONCE = 100  # groups asked about by one search
 SIGN_IN_DAYS = 14  # msDS-LogonTimeSyncInterval where none is set; lastLogonTimestamp lags up to so many days
 
 
@@ -122,6 +124,25 @@ def _inspect(directory: Directory, dn: str, among: int) -> None:
         )
     if classes & {"user", "contact", "group"}:
         raise Incomplete(f"{directory.url}: {dn} came or moved while the directory was read")
+
+
+def emptied(directory: Directory, bases: Sequence[str], groups: Mapping[str, int]) -> None:
+    """Look whether anything says of itself that it is in one of the groups that list nobody.
+
+    A group of which `member` may not be read is like an empty one; but what is in it shows the group in `memberOf`. Raises
+    Incomplete, and so does somebody who joined meanwhile: then the read begins anew.
+    """
+    empty = [dn for dn, members in groups.items() if not members]
+    for first in range(0, len(empty), AT_ONCE):
+        some = empty[first : first + AT_ONCE]
+        asked = "".join(f"(memberOf={in_filter(dn)})" for dn in some)
+        for base in bases:
+            for dn, entry in directory.some(Search(base, f"(|{asked})", ("memberOf",)), 1):
+                claimed = {name.lower() for name in texts(entry, "memberOf")}
+                group = next((name for name in some if name in claimed), some[0])
+                raise Incomplete(
+                    f"{directory.url}: {group} shows no members, and {dn} says that it is one; grant the reader Read member on it"
+                )
 
 
 def _in_partition(directory: Directory, dn: str, bases: Sequence[str]) -> bool:

@@ -192,7 +192,13 @@ def tonight(config: Config, store: Store, pulled: Mapping[str, Pulled], moved: S
         Access(r.name, r.when, tuple(r.accounts), tuple((e.source, e.name) for e in r.entitlements)) for r in config.access
     )
     areas = {name: frozenset(s.manifest["areas"]) for name, s in snapshots.items() if s is not None}
-    return Estate(accounts, people, matches, now, rules, (*store.moves_told(), *moved), areas)
+    return Estate(accounts, people, matches, now, rules, (*store.moves_told(), *moved), areas, _rosters_of(config, snapshots))
+
+
+def _rosters_of(config: Config, snapshots: Mapping[str, Snapshot | None]) -> datetime | None:
+    """The instant of the oldest roster, by its own account."""
+    told = [s.manifest["as_of"] for name, s in snapshots.items() if s is not None and config.connectors[name].is_hr]
+    return min(map(datetime.fromisoformat, told), default=None)
 
 
 def _roster(config: Config, snapshots: Mapping[str, Snapshot | None], now: datetime) -> Roster | None:

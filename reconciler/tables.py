@@ -21,7 +21,19 @@ STATE_REASONS = ("disabled", "expired", "locked", "suspended", "archived", "dele
 VIA = ("direct", "nested", "dynamic", "inherited", "primary", "eligible")
 
 # Areas a source may be unable to read and still be complete; users, groups and memberships are essential.
-AREAS = ("sign_in", "roles", "licences", "devices", "oauth_grants", "mailboxes", "mfa", "managers", "deleted", "owners")
+AREAS = (
+    "sign_in",
+    "roles",
+    "licences",
+    "devices",
+    "oauth_grants",
+    "mailboxes",
+    "mfa",
+    "managers",
+    "deleted",
+    "owners",
+    "hidden_groups",
+)
 
 # The area that an entitlement of a kind was read from: without it nothing is known about such entitlements.
 AREA_OF_KIND = {
