@@ -25,10 +25,11 @@ from reconciler.correlate import correlate
 from reconciler.estate import Access, Estate
 from reconciler.evaluate import evaluate
 from reconciler.findings import Part
+from reconciler.memory import keep_heap
 from reconciler.policy import Policy, policy_in
 from reconciler.roster import roster
 from reconciler.snapshots import Archive, Snapshot
-from reconciler.tables import settle_memory
+from reconciler.tables import CODED, TABLES
 
 POLICIES = (
     "leaver_account_enabled", "leaver_account_used", "leaver_access_kept", "leaver_licence_kept", "joiner_account_missing",
@@ -49,7 +50,9 @@ def encode(
     def source(name: str) -> Snapshot:
         draft = archive.draft(last.get(name))
         for table in SOURCES[name]:
-            for batch in pq.ParquetFile(strings / f"{name}_{table}.parquet").iter_batches(1 << 17, use_threads=False):
+            path = strings / f"{name}_{table}.parquet"
+            coded = [n for n in pq.read_schema(path).names if TABLES[table].column(n).held == CODED]
+            for batch in pq.ParquetFile(path, read_dictionary=coded).iter_batches(1 << 17, use_threads=False):
                 for columns in read(batch):
                     draft.add(Page(table, columns))
         return archive.freeze(draft, {"source": name})
@@ -72,14 +75,14 @@ def night(
         marks.append((stage, time.perf_counter()))
 
     new, old = ({s: archive.open(sha) for s, sha in shas.items()} for shas in (tonight, before))
+    changes = drift.record_changes({s: new[s] for s in SYSTEMS}, old)
+    mark("membership diff")
     accounts, people = Accounts(tuple(new[s] for s in SYSTEMS)), roster([new["hr"]], NOW, "Europe/London")
     matches = correlate(accounts, people)
     mark("correlate")
     estate = Estate(accounts, people, matches, NOW, ACCESS)
     answers = evaluate([Asked(p, {}, p.severity) for p in policies()], estate, Unread())
     mark("policies")
-    changes = drift.record_changes({s: new[s] for s in SYSTEMS}, old)
-    mark("membership diff")
     labels = drift.label(answers, last, drift.doubt(matches), NOW, lambda ids: {})
     mark("findings diff")
     out.mkdir(parents=True, exist_ok=True)
@@ -121,7 +124,7 @@ def _fresh(folder: Path) -> Archive:
 def main() -> None:
     """python -m benchmarks.engine_night FOLDER [arrow | lists]: one measured night on what `prepare` left there; tonight's
     snapshots are made first where it says from what."""
-    settle_memory()
+    keep_heap()
     folder, (pages,) = Path(sys.argv[1]), sys.argv[2:] or [""]
     shas = json.loads((folder / "nights.json").read_text())
     archive = Archive(folder / "objects")

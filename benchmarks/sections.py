@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from benchmarks import engine, google_read, graph_read, kills, ldap_read, plans
+from benchmarks import engine, faults, google_read, graph_read, kills, ldap_read, plans
 from benchmarks.write_up import Bar, Section
+from tests.sweep.verdicts import OUTCOMES
 
 Row = Mapping[str, Any]
 ENGINE_SIZES = (10_000, 100_000, 1_000_000)
@@ -23,6 +24,7 @@ def engine_title(size: int) -> str:
 
 APPLY, KILLED = "Applying a plan", "Applying a plan that is broken off"
 LINEAR = "The night, as the company grows"
+FAULTS = "Whatever goes wrong"
 
 
 def of_engine(sizes: Sequence[int], rounds: int) -> Iterator[Section]:
@@ -149,6 +151,29 @@ def of_plans(sizes: Sequence[int], rounds: int) -> Iterator[Section]:
     yield Section(APPLY, _explained(plans), ("what", "wall s", "to the highest floor"), figures, bars)
 
 
+def of_faults(sizes: Sequence[int], rounds: int) -> Iterator[Section]:
+    """Every fault at every place, or one in so many, and what came of it."""
+    found = list(faults.measure(*sizes[:1]))
+    head = ("system", "kinds", "places", "injected", *(word.partition(",")[0] for word in OUTCOMES), "s")
+    figures = [
+        (
+            one.tally.name, str(one.tally.kinds), str(one.tally.places), f"{one.tally.injected:,}",
+            *(f"{one.tally.outcomes[word]:,}" for word in OUTCOMES), f"{one.seconds:.0f}",
+        )
+        for one in found
+    ]  # fmt: skip
+    silent = [line for one in found for line in one.tally.silent]
+    figures += [(line, *[""] * (len(head) - 1)) for line in silent[:20]]
+    yield Section(FAULTS, _explained(faults), head, figures, list(_fault_bars(found, len(silent))))
+
+
+def _fault_bars(found: Sequence[faults.Swept], silent: int) -> Iterator[Bar]:
+    injected, kinds = sum(one.tally.injected for one in found), min(one.tally.kinds for one in found)
+    yield Bar(f"at least {faults.FEWEST:,} faults injected", f"{injected:,}", injected >= faults.FEWEST)
+    yield Bar(f"at least {faults.FEWEST_KINDS} kinds of them everywhere", f"{kinds}", kinds >= faults.FEWEST_KINDS)
+    yield Bar("no silent truncation, and no error that nobody planned", f"{silent}", not silent)
+
+
 def of_kills(sizes: Sequence[int], rounds: int) -> Iterator[Section]:
     """An apply broken off everywhere."""
     every = int(os.environ.get("EVERY") or 1)
@@ -201,6 +226,7 @@ BENCHES: Mapping[str, Bench] = {
     "graph": Bench(of_graph, "3", ("requests", "msal", "msgraph-sdk")),
     "google": Bench(of_google, "3", ("requests", "google-api-python-client", "httplib2")),
     "plans": Bench(of_plans, "2", ()),
+    "faults": Bench(of_faults, "60", ("requests", "ldap3", "msal")),
     "kills": Bench(of_kills, "180", (), by_name=True),
 }
-ORDER = (*map(engine_title, ENGINE_SIZES), LINEAR, *READERS, APPLY, KILLED)
+ORDER = (*map(engine_title, ENGINE_SIZES), LINEAR, *READERS, FAULTS, APPLY, KILLED)

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 
+from connectors._ad_names import in_filter
 from connectors._ad_values import inside, number, parent, sid, span, text, texts
 from connectors._ldap import NO_RIGHT, NO_SUCH_OBJECT, Directory, Refused, Search
 from reconciler.connector import Incomplete
 
 log = logging.getLogger(__name__)
 
+AT_ONCE = 100  # groups asked about by one search
 SIGN_IN_DAYS = 14  # msDS-LogonTimeSyncInterval where none is set; lastLogonTimestamp lags up to so many days
 
 
@@ -52,13 +54,13 @@ def check_attributes(directory: Directory, domain: Domain, usual: str, wanted: S
     """Raises Incomplete when the schema lacks an attribute: asked for, it would only ever be empty.
 
     A schema that may not be read is no obstacle as long as nothing but the `usual` attribute is wanted: that one is in
-    every Active Directory.
+    every Active Directory. The whole schema, some thousands of names, is read only where one of the wanted is not in it.
     """
-    known = (
-        set(_names(directory, Search(domain.schema, "(objectClass=attributeSchema)", ("lDAPDisplayName",))))
-        if domain.schema
-        else set()
-    )
+    if domain.schema and set(wanted) <= set(
+        _attributes(directory, domain.schema, "".join(f"(lDAPDisplayName={in_filter(name)})" for name in wanted))
+    ):
+        return
+    known = set(_attributes(directory, domain.schema, "")) if domain.schema else set()
     if not known and set(wanted) <= {usual}:
         log.info("%s: the schema is not read; %s is taken to be there", directory.url, usual)
         return
@@ -73,6 +75,12 @@ def check_attributes(directory: Directory, domain: Domain, usual: str, wanted: S
             )
         if name not in known:
             raise Incomplete(f"{directory.url}: the attribute {name!r} is spelled {lower[name.lower()]!r}; write it so")
+
+
+def _attributes(directory: Directory, schema: str, among: str) -> list[str]:
+    """The attributes a schema has: all, or those that a choice of filters finds."""
+    expression = f"(&(objectClass=attributeSchema)(|{among}))" if among else "(objectClass=attributeSchema)"
+    return _names(directory, Search(schema, expression, ("lDAPDisplayName",)))
 
 
 def _names(directory: Directory, search: Search) -> list[str]:
@@ -99,8 +107,9 @@ def inspect(directory: Directory, strangers: Sequence[str], bases: Sequence[str]
     does an account or a group that came there meanwhile. Members outside the bases, and objects of other sorts, are not
     the source's, and counted in the log.
     """
-    near = [dn for dn in strangers if any(inside(dn, base) for base in bases) and not _in_partition(directory, dn, bases)]
-    for dn in dict.fromkeys(near):
+    each = dict.fromkeys(strangers)
+    near = [dn for dn in each if any(inside(dn, base) for base in bases) and not _in_partition(directory, dn, bases)]
+    for dn in near:
         _inspect(directory, dn, len(near))
     if strangers:
         log.info(
@@ -122,6 +131,25 @@ def _inspect(directory: Directory, dn: str, among: int) -> None:
         )
     if classes & {"user", "contact", "group"}:
         raise Incomplete(f"{directory.url}: {dn} came or moved while the directory was read")
+
+
+def emptied(directory: Directory, bases: Sequence[str], groups: Mapping[str, int]) -> None:
+    """Look whether anything says of itself that it is in one of the groups that list nobody.
+
+    A group of which `member` may not be read is like an empty one; but what is in it shows the group in `memberOf`. Raises
+    Incomplete, and so does somebody who joined meanwhile: then the read begins anew.
+    """
+    empty = [dn for dn, members in groups.items() if not members]
+    for first in range(0, len(empty), AT_ONCE):
+        some = empty[first : first + AT_ONCE]
+        asked = "".join(f"(memberOf={in_filter(dn)})" for dn in some)
+        for base in bases:
+            for dn, entry in directory.some(Search(base, f"(|{asked})", ("memberOf",)), 1):
+                claimed = {name.lower() for name in texts(entry, "memberOf")}
+                group = next((name for name in some if name in claimed), some[0])
+                raise Incomplete(
+                    f"{directory.url}: {group} shows no members, and {dn} says that it is one; grant the reader Read member on it"
+                )
 
 
 def _in_partition(directory: Directory, dn: str, bases: Sequence[str]) -> bool:

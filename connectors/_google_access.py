@@ -141,7 +141,14 @@ class _Token:
             raise AccessRefused(
                 f"{uri}: refused {who}: {told}; delegate {scopes} to the service account in the Admin console"
             ) from None
-        except (GoogleAuthError, OSError) as problem:
+        except (
+            GoogleAuthError,
+            OSError,
+            LookupError,
+            TypeError,
+            ValueError,
+            AttributeError,
+        ) as problem:  # an answer that is no token
             raise Incomplete(f"{uri}: no token: {type(problem).__name__}: {problem}") from None
 
 

@@ -10,7 +10,7 @@ from connectors._google_access import AT_ONCE, SCOPE, Access, Settings
 from connectors._google_held import Held, Json, Membership, add_applications, add_devices, add_licences, add_roles
 from connectors._google_listing import Listed, Twice, having, ids, listed, there, wording
 from connectors._http import Api, NotThere
-from reconciler.connector import AccessRefused, Answer, Ended, Incomplete, Need, SourceError, Unreadable, together
+from reconciler.connector import AccessRefused, Answer, Ended, Incomplete, Need, Right, SourceError, Unreadable, together
 
 OPTIONAL = (
     Need("admin.directory.rolemanagement.readonly", "administrator roles", "roles are not assessed", "roles"),
@@ -153,8 +153,12 @@ def _optional(area: str, read: Callable[[], Iterator[Answer]]) -> Iterator[Answe
     """A pass of its own: when it is refused or comes to no proper end, its area is unreadable and nothing stands on it."""
     try:
         yield from list(read())
+        yield Right(_need(area).permission, True, "what needs it was read", False)
+    except AccessRefused as problem:
+        yield Right(_need(area).permission, False, str(problem), False)
+        yield Unreadable(area, str(problem), f"delegate {_need(area).permission}")
     except SourceError as problem:
-        yield Unreadable(area, str(problem), f"delegate {_need(area).permission}" if isinstance(problem, AccessRefused) else "")
+        yield Unreadable(area, str(problem))
 
 
 def _assignment(one: Json) -> str:

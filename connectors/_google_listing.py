@@ -74,9 +74,7 @@ def _gathered(api: Api, first: str, name: str, take: Callable[[Json], Any]) -> L
     empty = 0
     with _no_collecting(), ThreadPoolExecutor(1) as turning:
         for answer in _present(_pages(api, first)):
-            rows = answer.get(name, ())
-            if "error" in answer:
-                raise Incomplete(f"{first.split('?')[0]}: an error came with a success")
+            rows = _objects(first, answer, name)
             if answer.get("nextPageToken"):
                 turned.append(turning.submit(_taken, first, rows, take))
             else:
@@ -85,6 +83,18 @@ def _gathered(api: Api, first: str, name: str, take: Callable[[Json], Any]) -> L
             if empty > MOST_EMPTY:
                 raise Incomplete(f"{first.split('?')[0]}: {empty} pages in a row with nothing on them and no end")
         return Listed([row for page in turned for row in page.result()] + last, len(turned) + 1)
+
+
+def _objects(first: str, answer: Json, name: str) -> Sequence[Json]:
+    """The rows of a page: objects, each known by an id that can be one; an omitted list is an empty one."""
+    rows = answer.get(name, ())
+    if "error" in answer:
+        raise Incomplete(f"{first.split('?')[0]}: an error came with a success")
+    if not isinstance(rows, list | tuple) or not all(isinstance(row, Mapping) for row in rows):
+        raise Incomplete(f"{first.split('?')[0]}: {name} is no list of objects; nothing of it is used")
+    if not all(isinstance(here := row.get("id", "x"), str) and here for row in rows):
+        raise Incomplete(f"{first.split('?')[0]}: a row has an id that is none; nothing of it is used")
+    return rows
 
 
 def _present(answers: Iterator[Json]) -> Iterator[Json]:
@@ -116,6 +126,8 @@ def _taken(first: str, rows: Sequence[Json], take: Callable[[Json], Any]) -> lis
         return [take(row) for row in rows]
     except KeyError as missing:
         raise Incomplete(f"{first.split('?')[0]}: a row came without {missing}; can the reader still see it?") from None
+    except (TypeError, ValueError, AttributeError, LookupError) as problem:
+        raise Incomplete(f"{first.split('?')[0]}: a row cannot be understood: {problem}; nothing of it is used") from None
 
 
 def having(*names: str) -> Callable[[Json], Json]:
@@ -123,7 +135,8 @@ def having(*names: str) -> Callable[[Json], Json]:
 
     def take(row: Json) -> Json:
         for name in names:
-            row[name]
+            if not isinstance(row[name], str) or not row[name]:
+                raise ValueError(f"{name} is {str(row[name])[:40]!r}")
         return row
 
     return take
@@ -134,6 +147,8 @@ def _pages(api: Api, first: str) -> Iterator[Json]:
 
     def following(answer: Json) -> str | None:
         token = answer.get("nextPageToken")
+        if token is not None and not (isinstance(token, str) and token):
+            raise Incomplete(f"{first.split('?')[0]}: the next page has no name: {str(token)[:80]!r}")
         return f"{first}{join}pageToken={quote(token, safe='')}" if token else None
 
     return pages(first, api.get, following)
@@ -165,10 +180,11 @@ class Twice:
             return self.settled(found, counted.result())
 
     def settled(self, found: Listed, counted: set[str]) -> Listed:
-        """Both ways again while they differ: somebody may have come or gone in between."""
+        """Both ways again while they differ: somebody may have come or gone in between. Each row once, as it came last."""
         for _ in range(ROUNDS):
-            if {self.key(row) for row in found.rows} == counted:
-                return found
+            rows = {self.key(row): row for row in found.rows}
+            if rows.keys() == counted:
+                return Listed(list(rows.values()), found.pages)
             found, counted = self.read(), self.count()
         raise Incomplete(
             f"{self.what}: listed twice, {len(found.rows)} came one way and {len(counted)} the other; neither is believed"

@@ -5,14 +5,13 @@ Permissions are those of permissions.json (microsoftgraph/microsoft-graph-devx-c
 
 from __future__ import annotations
 
-import base64
-import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from connectors._graph_listing import EVENTUAL, Row
 from connectors._graph_reading import NO_FEATURE, ROLES
+from connectors._graph_rights import SEES_HIDDEN, granted_to
 from connectors._http import Api, NotThere, Refused
 from reconciler.check import Check, Counted
 from reconciler.connector import Incomplete, Need
@@ -53,11 +52,12 @@ PROBES = (
 
 def examined(api: Api, client: str, needs: Sequence[Need]) -> Iterator[Check | Counted]:
     """Every permission in turn. Raises AccessRefused when the application itself is refused, Incomplete when nobody answers."""
-    granted = _roles_of(api.authorise(False))
+    granted = granted_to(api.authorise(False))
     yield Check("identity", client, told="signed in")
     without = {need.area: need.without for need in needs}
     for probe in PROBES:
         yield _probed(api, probe, granted, without[probe.area])
+    yield _hidden(granted, without["hidden_groups"])
     yield _could_write(granted)
     yield from _counted(api)
 
@@ -77,6 +77,14 @@ def _probed(api: Api, probe: Probe, granted: frozenset[str] | None, without: str
             "permission", probe.permission, "unreadable" if required else "missing", f"{probe.reads}: {problem}", without
         )
     return Check("permission", probe.permission, told=told)
+
+
+def _hidden(granted: frozenset[str] | None, without: str) -> Check:
+    """No question is refused without it: groups that hide their members look empty instead."""
+    if SEES_HIDDEN in (granted or ()):
+        return Check("permission", SEES_HIDDEN, told="granted: members of groups that hide them")
+    told = "members of groups that hide them: " + ("unknown: the token does not tell" if granted is None else "not granted")
+    return Check("permission", SEES_HIDDEN, "missing", told, without, _fix(SEES_HIDDEN, ""))
 
 
 def _ask(api: Api, probe: Probe) -> str:
@@ -118,17 +126,6 @@ def _could_write(granted: frozenset[str] | None) -> Check:
         return Check("rights", "could also write", told=f"no: {len(granted)} permissions, all of them for reading")
     fix = "remove them from this app registration; `apply` has one of its own (writer)"
     return Check("rights", "could also write", "warning", f"yes: {', '.join(writing)}", fix=fix)
-
-
-def _roles_of(header: str) -> frozenset[str] | None:
-    """The permissions in a token, read and not verified: they are told to a person, and decide nothing. None: not told."""
-    try:
-        middle = header.split(".")[1]
-        claims: Mapping[str, object] = json.loads(base64.urlsafe_b64decode(middle + "=" * (-len(middle) % 4)))
-    except (IndexError, ValueError):
-        return None
-    roles = claims.get("roles", [])
-    return frozenset(map(str, roles)) if isinstance(roles, list) else None
 
 
 def _counted(api: Api) -> Iterator[Check | Counted]:

@@ -64,7 +64,7 @@ class Listings:
         with no_cycles(), ThreadPoolExecutor(1) as turning:
             for answer in pages(path, lambda url: self.api.get(url, headers), _following):
                 found = _values(answer, path)
-                count = answer.get("@odata.count") if not parts else count
+                count = _counted(answer, path) if not parts else count
                 parts.append(turning.submit(taken, found))
                 rows += len(found)
             return Listing([part.result() for part in parts], len(parts), rows, count)
@@ -131,6 +131,14 @@ def where(api: Api, user: str) -> str:
     return "gone"
 
 
+def groups_of(listings: Listings, user: str) -> frozenset[str]:
+    """The groups, roles and units that a user says to be a direct member of; none when there is no such user."""
+    try:
+        return frozenset(row["id"] for row in listings.rows(f"users/{user}/memberOf?$select=id&$top=999")[0])
+    except NotThere:
+        return frozenset()
+
+
 def told(row: Mapping[str, Any], name: str, path: str) -> Any:
     """A property that an object cannot be without; raises Incomplete."""
     value = row.get(name)
@@ -151,6 +159,7 @@ class _Telling:
     """Which of the properties asked for the pages tell: one that every object of a page has and no object of another has was lost.
 
     Graph shows a property that was selected as null where there is nothing to tell, so that it is on every object or on none.
+    And no object of a page shows its id alone while others show more.
     """
 
     path: str
@@ -166,10 +175,20 @@ class _Telling:
             self.always |= self.wanted
         else:
             self._count(rows)
+            self._bare(rows)
         lost = self.always & self.never
         if lost:
             raise Incomplete(
                 f"{_plain(self.path)}: {min(lost)} is told on one page and on no object of another; nothing of the listing is used"
+            )
+
+    def _bare(self, rows: Sequence[Row]) -> None:
+        """Raises Incomplete when an object shows nothing that was asked for but its id, and another one does."""
+        more = self.wanted - {"id"}
+        bare = [more.isdisjoint(row) for row in rows]
+        if any(bare) and not all(bare):
+            raise Incomplete(
+                f"{_plain(self.path)}: {rows[bare.index(True)].get('id')} came with its id alone; nothing of the listing is used"
             )
 
     def _count(self, rows: Sequence[Row]) -> None:
@@ -188,9 +207,17 @@ def _values(answer: Mapping[str, Any], path: str) -> list[Row]:
     if not isinstance(found, list):
         raise Incomplete(f"{_plain(path)}: an answer without a list of values: {str(answer)[:120]}")
     for row in found:
-        if not isinstance(row, dict) or not row.get("id"):
+        if not isinstance(row, dict) or not (isinstance(row.get("id"), str) and row["id"]):
             raise Incomplete(f"{_plain(path)}: an object without an id; nothing of the listing is used")
     return found
+
+
+def _counted(answer: Mapping[str, Any], path: str) -> int | None:
+    """The count that comes with a first page; None where none does."""
+    count = answer.get("@odata.count")
+    if count is not None and not isinstance(count, int):
+        raise Incomplete(f"{_plain(path)}: a count that is none: {str(count)[:40]!r}")
+    return count
 
 
 def _selected(path: str) -> frozenset[str]:

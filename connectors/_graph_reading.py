@@ -18,11 +18,13 @@ from connectors._graph_access import (
 )
 from connectors._graph_accounts import SELECT, Accounts, Columns, columns, deleted, instant, without
 from connectors._graph_listing import EVENTUAL, Listings, Row, told
-from connectors._http import Refused
+from connectors._graph_rights import SEES_HIDDEN, rights
+from connectors._http import NotThere, Refused
 from reconciler.connector import Answer, Ended, Incomplete, SourceError, Unreadable, together
 
 AT_ONCE = 16  # chains: at 0.3 s a page some 1,100 resource units in ten seconds, of the 3,500 the smallest tenant has
-GROUP_SELECT = "id,displayName,groupTypes,securityEnabled,mailEnabled,onPremisesSyncEnabled,isAssignableToRole"
+GROUP_SELECT = "id,displayName,groupTypes,securityEnabled,mailEnabled,onPremisesSyncEnabled,isAssignableToRole,visibility"
+HIDDEN = "HiddenMembership"  # a group that shows its members to nobody else
 ROLES = "roleManagement/directory"
 MICROSOFT = "f8cdef31-a31e-4b4a-93e4-5f571e91255a"  # the tenant of Microsoft's own applications
 OF_THE_COMPANY = "WindowsAzureActiveDirectoryIntegratedApp"  # the tag of what the portal lists as an enterprise application
@@ -39,12 +41,16 @@ class Reading:
     listings: Listings
     extra: Mapping[str, str]
     fixes: Mapping[str, str]  # area -> the permission it needs
+    granted: frozenset[str] | None = None  # the permissions that the token names, where it does
     accounts: Accounts = field(default_factory=Accounts)
     gone: list[Columns] = field(default_factory=list)  # deleted users
     states: list[tuple[str, str, bool]] = field(default_factory=list)  # (user, licence, inherited)
     groups: list[Row] = field(default_factory=list)
     owners: dict[str, str | None] = field(default_factory=dict)  # group -> one of its owners
     members: dict[str, list[str]] = field(default_factory=dict)  # group -> ids of whatever is in it
+    differing: list[str] = field(default_factory=list)  # groups with fewer members than they count
+    removed: set[str] = field(default_factory=set)  # groups deleted since they were listed
+    unseen: set[str] = field(default_factory=set)  # groups whose members may not be seen
     strangers: set[str] = field(default_factory=set)  # users met in groups that the listing of users lacks
     seen: dict[str, set[str]] = field(default_factory=dict)  # further listings of users or groups -> ids in them
     sign_ins: dict[str, int | None] = field(default_factory=dict)
@@ -59,8 +65,11 @@ class Reading:
 
     def everything(self) -> Iterator[Answer]:
         """The two waves, then the tables: a pass that breaks leaves no rows behind."""
+        yield from rights(self.granted)
         yield from together(self.first(), AT_ONCE)
         yield from together(self.second(), AT_ONCE)
+        yield from together([partial(self._members, group, True) for group in self.differing], AT_ONCE)
+        self.groups = [group for group in self.groups if group["id"] not in self.removed]
         yield from self.checked()
         yield from self.tables()
 
@@ -143,15 +152,41 @@ class Reading:
         self.groups, read = self.listings.rows(f"groups?$select={GROUP_SELECT}&$top=999")
         found = len(self.groups)
         yield Ended("groups", read.pages, found, self.listings.declared("groups", before, found))
+        yield from self._hidden()
 
-    def _members(self, group: str) -> Iterator[Answer]:
-        """Members with the count that comes with them, so that a listing cut short shows."""
-        found, read = self.listings.rows(f"groups/{group}/members?$select=id&$count=true&$top=999", EVENTUAL)
+    def _hidden(self) -> Iterator[Answer]:
+        """Groups that show their members only to who may see hidden ones: to others they look empty, and are left out."""
+        hidden = {group["id"] for group in self.groups if group.get("visibility") == HIDDEN}
+        if hidden and SEES_HIDDEN not in (self.granted or ()):
+            self.unseen = hidden
+            self.groups = [group for group in self.groups if group["id"] not in hidden]
+            yield Unreadable("hidden_groups", f"{len(hidden)} groups hide their members and are left out", f"grant {SEES_HIDDEN}")
+
+    def _members(self, group: str, again: bool = False) -> Iterator[Answer]:
+        """Members with the count that comes with them, so that a listing cut short shows.
+
+        The count's index lags, so a group that is short of it is looked at again at the end, and the count asked for by itself.
+        """
+        try:
+            found, read = self.listings.rows(f"groups/{group}/members?$select=id&$count=true&$top=999", EVENTUAL)
+            counted = read.count
+            if again and (counted is None or counted > len(found)):
+                asked = self.listings.count(f"groups/{group}/members")
+                counted = min((number for number in (counted, asked) if number is not None), default=None)
+        except NotThere:
+            if self.listings.still_there("groups", [group]):
+                raise
+            self.removed.add(group)
+            return
+        if not again and (counted is None or counted > len(found)):
+            self.differing.append(group)
+            return
         self.members[group] = [member["id"] for member in found]
         for member in found:
             if member.get("@odata.type") == "#microsoft.graph.user" and member["id"] not in self.accounts:
                 self.strangers.add(member["id"])
-        yield Ended(f"members of {group}", read.pages, len(found), None if read.count is None else max(len(found), read.count))
+        total = None if counted is None else max(len(found), counted)
+        yield Ended(f"members of {group}", read.pages, len(found), total, lags=True)
 
     def _owners(self) -> Iterator[Answer]:
         found, read = self.listings.rows("groups?$select=id&$expand=owners($select=id)&$top=100")
@@ -244,7 +279,7 @@ class Reading:
             raise Incomplete(
                 f"{known[0]} is a member of a group, and the listing of users does not hold it: the listing is short"
             )
-        groups = {group["id"] for group in self.groups}
+        groups = {group["id"] for group in self.groups} | self.unseen
         for scope, seen in self.seen.items():
             path, all_of_them = ("groups", groups) if scope == "owners of groups" else ("users", set(self.accounts.place))
             if self.listings.still_there(path, all_of_them - seen):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import logging
 import threading
 import time
 from pathlib import Path
@@ -13,6 +15,14 @@ import requests
 from connectors._http import new_session
 from reconciler.connector import AccessRefused, Incomplete, Secret
 
+_NO_ANSWER = (
+    json.JSONDecodeError,
+    UnicodeDecodeError,
+    RuntimeError,
+    LookupError,
+    TypeError,
+    AttributeError,
+)  # of msal, to nonsense
 FRESH_SECONDS = 5.0  # a token this young was renewed by another chain a moment ago
 
 
@@ -54,6 +64,7 @@ class Token:
 
     def _fetch(self) -> str:
         settings = self._settings
+        logging.getLogger("msal.oauth2cli.oauth2").disabled = True  # it logs answers that it cannot read, tokens and all
         login, graph = settings.login_url.rstrip("/"), settings.graph_url
         try:
             session = new_session(login, settings.ca_file)
@@ -64,10 +75,12 @@ class Token:
             )  # fmt: skip
             host = "/".join(graph.split("/")[:3])
             answer = self._app.acquire_token_for_client([f"{host}/.default"])
-        except (requests.RequestException, OSError, msal.exceptions.MsalError) as problem:
+        except (requests.RequestException, OSError, msal.exceptions.MsalError, *_NO_ANSWER) as problem:
             raise Incomplete(f"{login}: no token: {type(problem).__name__}: {problem}") from None
         except ValueError as problem:  # msal's word for a tenant that is not there
             raise AccessRefused(f"{login}: tenant {settings.tenant}: {problem}") from None
+        if not isinstance(answer.get("access_token", ""), str):
+            raise Incomplete(f"{login}: no token: what came in its place is a {type(answer['access_token']).__name__}")
         if "access_token" not in answer:
             told = next(iter(str(answer.get("error_description") or answer.get("error") or "").splitlines()), "")
             raise AccessRefused(

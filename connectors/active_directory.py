@@ -11,10 +11,11 @@ from typing import Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from connectors import _ad_accounts, _ad_examining, _ad_groups
+from connectors._ad_absence import in_groups
 from connectors._ad_absence import whereabouts as _whereabouts
 from connectors._ad_accounts import Accounts, Reckoning
 from connectors._ad_by_hand import cannot, instruct
-from connectors._ad_domain import Domain, base_answers, check_attributes, domain_of, inspect
+from connectors._ad_domain import Domain, base_answers, check_attributes, domain_of, emptied, inspect
 from connectors._ad_groups import Groups, Memberships, memberships
 from connectors._ad_values import Attributes, inside, text
 from connectors._ad_writer import REPLICATION, WRITES, AdWriter
@@ -33,11 +34,12 @@ from reconciler.connector import (
     Incomplete,
     Need,
     Page,
+    Right,
     SecretRef,
     Unreadable,
 )  # fmt: skip
 
-__all__ = ["NEEDS", "WRITES", "Settings", "cannot", "examine", "instruct", "own", "read", "whereabouts", "writer"]
+__all__ = ["NEEDS", "WRITES", "Settings", "cannot", "examine", "held", "instruct", "own", "read", "whereabouts", "writer"]
 
 log = logging.getLogger(__name__)
 
@@ -122,10 +124,22 @@ def whereabouts(settings: Settings, context: Context, ids: Sequence[str]) -> Map
     deadline = time.monotonic() + context.deadline_seconds
     directory = reach(settings.urls, _reader(settings), deadline, settings.page_size)
     try:
-        found = {here: _whereabouts(directory, settings.bases, here) for here in ids}
+        search = _bin(domain_of(directory))
+        lists_deleted = _listable(directory, search) and bool(directory.some(search, 1))
+        found = {here: _whereabouts(directory, settings.bases, here, lists_deleted) for here in ids}
     finally:
         directory.close()
     return {here: where for here, where in found.items() if where is not None}
+
+
+def held(settings: Settings, context: Context, pairs: Sequence[tuple[str, str]]) -> Mapping[tuple[str, str], bool]:
+    """Whether these accounts say that they are direct members of these groups, each read by its GUID. Raises as `read` does."""
+    deadline = time.monotonic() + context.deadline_seconds
+    directory = reach(settings.urls, _reader(settings), deadline, settings.page_size)
+    try:
+        return in_groups(directory, pairs)
+    finally:
+        directory.close()
 
 
 def writer(settings: Settings, context: Context) -> AdWriter:
@@ -175,10 +189,12 @@ class _Reading:
     groups: Groups
     held: Memberships
     scopes: list[Ended]
+    rights: tuple[Right, ...] = ()
 
     def answers(self) -> Iterator[Answer]:
         yield Identity(self.domain.sid)
         yield from self.scopes
+        yield from self.rights
         yield from _unknown_sign_ins(self.domain, self.accounts)
         yield from _pages("accounts", self.accounts.columns, len(self.accounts), "users")
         yield from _pages("entitlements", self.groups.columns, len(self.groups), "groups")
@@ -195,10 +211,11 @@ def _whole(directory: Directory, settings: Settings, context: Context) -> _Readi
         scopes = [ended for base in settings.bases for ended in _base(directory, base, accounts, groups)]
         held = memberships(accounts, groups, domain.sid)
         inspect(directory, held.strangers, settings.bases)
+        emptied(directory, settings.bases, {dn: len(groups.members[row]) for dn, row in groups.row_of.items()})
         scopes.append(Ended("memberships", len(groups), held.links))
         _ad_groups.finish(accounts, groups, held, domain.sid)
-        _deleted(directory, domain, settings, accounts)
-        return _Reading(domain, accounts, groups, held, scopes)
+        rights = tuple(_rights(settings, accounts, _deleted(directory, domain, settings, accounts)))
+        return _Reading(domain, accounts, groups, held, scopes, rights)
     finally:
         directory.close()
 
@@ -249,18 +266,23 @@ def _has(entry: Attributes, attribute: str) -> bool:
     return bool(entry.get(attribute)) or any(name.startswith(attribute + ";") for name in entry)
 
 
-def _deleted(directory: Directory, domain: Domain, settings: Settings, accounts: Accounts) -> None:
-    """Tombstones tell a deleted account from one that cannot be seen any more; most readers may not list them."""
+def _deleted(directory: Directory, domain: Domain, settings: Settings, accounts: Accounts) -> bool:
+    """Tombstones tell a deleted account from one that cannot be seen any more; most readers may not list them. Whether any is seen: a right that is denied answers with none."""
     attributes = (*_ad_accounts.ATTRIBUTES, accounts.employee_id, "lastKnownParent")
-    search = Search(f"CN=Deleted Objects,{domain.base}", DELETED, attributes, (SHOW_DELETED,))
+    search = _bin(domain, attributes)
     if not _listable(directory, search):
-        return
+        return False
     found: list[tuple[str, Attributes]] = []
     _list(directory, search, "deleted accounts", lambda *entry: found.append(entry), settings.employee_id)
     for dn, entry in found:
         where = text(entry, "lastKnownParent") or ""
         if any(inside(where, base) for base in settings.bases):
             accounts.take_deleted(dn, entry)
+    return bool(found)
+
+
+def _bin(domain: Domain, attributes: Sequence[str] = ("1.1",)) -> Search:
+    return Search(f"CN=Deleted Objects,{domain.base}", DELETED, attributes, (SHOW_DELETED,))
 
 
 def _listable(directory: Directory, search: Search) -> bool:
@@ -280,6 +302,18 @@ def _listable(directory: Directory, search: Search) -> bool:
     if refused:
         log.info("%s: not listed: %s", directory.url, refused[0])
     return not refused
+
+
+def _rights(settings: Settings, accounts: Accounts, lists_deleted: bool) -> Iterator[Right]:
+    """What the reader was seen to be able to read; a directory answers "success" with less instead of refusing."""
+    for base in settings.bases:
+        yield Right(f"List Contents on {base}", True, "something is visible there, and as much as was counted")
+    for column, attribute in (("employee_id", settings.employee_id), ("email", "mail"), ("last_login_at", "lastLogonTimestamp")):
+        filled = sum(value is not None for value in accounts.columns[column])
+        told = f"{filled} of {len(accounts)} accounts show it"
+        yield Right(f"Read {attribute}", filled > 0, told, essential=column == "employee_id")
+    told = "deleted accounts are listed" if lists_deleted else "none is: an account that is gone is not told from a hidden one"
+    yield Right("List Contents on CN=Deleted Objects", lists_deleted, told, essential=False)
 
 
 def _unknown_sign_ins(domain: Domain, accounts: Accounts) -> Iterator[Unreadable]:

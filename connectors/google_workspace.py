@@ -13,6 +13,7 @@ from connectors._examining import host
 from connectors._google_access import AT_ONCE, SCOPE, Access, Settings
 from connectors._google_accounts import account, by_mail, tombstone
 from connectors._google_areas import OPTIONAL, Areas
+from connectors._google_asking import Asking
 from connectors._google_by_hand import cannot, instruct
 from connectors._google_examining import examined
 from connectors._google_held import Held, Json, Membership, add_groups
@@ -21,10 +22,23 @@ from connectors._google_writer import ORDER, SETTLES, WRITES, GoogleWriter
 from connectors._http import Api, NotThere, loopback
 from connectors._writing import AT_HAND
 from reconciler.check import Check, Counted
-from reconciler.connector import AccessRefused, Answer, AsOf, Context, Ended, Identity, Incomplete, Need, Page, page, together
+from reconciler.connector import (
+    AccessRefused,
+    Answer,
+    AsOf,
+    Context,
+    Ended,
+    Identity,
+    Incomplete,
+    Need,
+    Page,
+    Right,
+    page,
+    together,
+)
 from reconciler.tables import ACCOUNTS, ENTITLEMENTS
 
-__all__ = ["NEEDS", "ORDER", "WRITES", "Settings", "cannot", "examine", "instruct", "read", "whereabouts", "writer"]
+__all__ = ["NEEDS", "ORDER", "WRITES", "Settings", "cannot", "examine", "held", "instruct", "read", "whereabouts", "writer"]
 
 
 NEEDS = (
@@ -67,6 +81,15 @@ def whereabouts(settings: Settings, context: Context, ids: Sequence[str]) -> Map
         return dict(zip(ids, threads.map(partial(_where, directory), asked), strict=True))
 
 
+def held(settings: Settings, context: Context, pairs: Sequence[tuple[str, str]]) -> Mapping[tuple[str, str], bool]:
+    """Whether these users are direct members of these groups, or have let these applications in. Raises as `read` does."""
+    access = Access(settings, time.monotonic() + context.deadline_seconds, context.wait)
+    asking = Asking(access, wording("admin", "directory_v1", settings.api_url), ESSENTIAL)
+    wanted = [(person, what) for person, what in pairs if asking.can(what)]
+    with ThreadPoolExecutor(AT_ONCE) as threads:
+        return dict(zip(wanted, threads.map(asking.held, wanted), strict=True))
+
+
 def _where(directory: Api, request: Any) -> str:
     found = there(directory, request)
     return "gone" if found is None else "deleted" if found.get("deletionTime") else "there"
@@ -98,6 +121,7 @@ class _Reading:
         self.deleted: dict[str, dict[str, Any]] = {}
         self.groups: dict[str, Any] = {}
         self.members: dict[str, list[Any]] = {}
+        self.differing: list[Json] = []  # groups whose members are not as many as they say
         self.user_listing = Twice("users", self._list_users, _account_id, self._user_ids)
         self.group_listing = Twice("groups", self._list_groups, lambda group: str(group["id"]), self._group_ids)
 
@@ -109,6 +133,8 @@ class _Reading:
             told = None
         self.customer_id = told if isinstance(told, str) else self.settings.customer
         yield Identity(self.customer_id)
+        for scope in ESSENTIAL:  # a token names all of its scopes, or there is none
+            yield Right(scope.removeprefix(SCOPE), True, "delegated" if self.settings.subject else "asked for and given")
 
     def directory_pass(self, areas: Areas) -> Iterator[Answer]:
         """All that the directory tells, as fast as its quota allows."""
@@ -120,6 +146,7 @@ class _Reading:
         """Users, groups, and the members of every group."""
         yield from together([self.read_users, self.read_groups, *beside], AT_ONCE)
         yield from together((partial(self.read_members, group) for group in list(self.groups.values())), AT_ONCE)
+        yield from together((partial(self.read_members, group, True) for group in self.differing), AT_ONCE)
         self.meet_strangers()
 
     # --- users and groups -----------------------------------------------------------------------------------------
@@ -164,7 +191,7 @@ class _Reading:
         return self.words.groups().list(customer=self.settings.customer, maxResults=200, orderBy="email", **asked)
 
     def _list_groups(self) -> Listed:
-        return listed(self.directory, self._groups(), "groups", having("id"))
+        return listed(self.directory, self._groups(), "groups", having("id", "email"))
 
     def _group_ids(self) -> set[str]:
         request = self._groups(sortOrder="DESCENDING", fields="nextPageToken,groups/id")
@@ -173,20 +200,24 @@ class _Reading:
     def _one_group(self, here: str) -> dict[str, Any] | None:
         return there(self.directory, self.words.groups().get(groupKey=here))
 
-    def read_members(self, group: Json) -> Iterator[Answer]:
-        """The members of one group, held against the count that the group itself gives; read once more if they differ."""
+    def read_members(self, group: Json, again: bool = False) -> Iterator[Answer]:
+        """The members of one group, held against the count that the group itself gives; both are looked at again if they differ."""
         try:
-            found, declared = self._members(group["id"]), _count(group)
-            if declared is not None and len(found.rows) != declared:
-                declared = _count(self.directory.get(self.words.groups().get(groupKey=group["id"]).uri))
-                found = self._members(group["id"])
+            declared = _count(self.directory.get(self.words.groups().get(groupKey=group["id"]).uri) if again else group)
+            found = self._members(group["id"])
         except NotThere:
             if self._one_group(group["id"]) is not None:
                 raise
             del self.groups[group["id"]]  # deleted since it was listed
             return
+        agrees = declared is None or declared in _totals(found.rows)
+        if not agrees and not again:
+            self.differing.append(group)
+            return
         self.members[group["id"]] = [self._identified(member, group) for member in found.rows]
-        yield Ended(f"members of {group.get('email', group['id'])}", found.pages, len(found.rows), declared)
+        rows = len(found.rows)
+        counted = None if declared is None else rows if agrees else max(rows, declared)
+        yield Ended(f"members of {group.get('email', group['id'])}", found.pages, rows, counted, lags=True)
 
     def _members(self, group_id: str) -> Listed:
         return listed(self.directory, self.words.members().list(groupKey=group_id, maxResults=200), "members", having("type"))
@@ -217,8 +248,11 @@ class _Reading:
         strangers = {m["id"] for m in outside if _domain(m) in domains}
         if len(strangers) > MOST_STRANGERS:
             raise Incomplete(f"{len(strangers)} members are users that the listing of users does not hold: the listing is short")
+        known = {m["id"]: self.by_mail.get(str(m.get("email")).lower()) for m in outside}
         for here in sorted(strangers):
             found = self._one_user(here)
+            if found is None and known[here] is not None and here not in self.deleted:
+                raise Incomplete(f"member {here} of a group, who is nobody, has the address of user {known[here]}")
             self.accounts |= {} if found is None else {here: found}
 
     # --- answers ----------------------------------------------------------------------------------------------------
@@ -245,6 +279,12 @@ def _account_id(one: Json) -> str:
 
 def _count(group: Json) -> int | None:
     return int(group["directMembersCount"]) if "directMembersCount" in group else None
+
+
+def _totals(members: Sequence[Json]) -> set[int]:
+    """What a group may say of itself: Google counts "users that are direct members", and leaves open what of groups in groups."""
+    kinds = [member["type"] for member in members]
+    return {len(kinds), len(kinds) - kinds.count("GROUP"), kinds.count("USER")}
 
 
 def _domain(member: Json) -> str:

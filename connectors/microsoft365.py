@@ -15,8 +15,9 @@ from connectors._examining import host
 from connectors._graph_accounts import anchor, instant
 from connectors._graph_by_hand import cannot, instruct
 from connectors._graph_examining import examined
-from connectors._graph_listing import Listings, expired, where
+from connectors._graph_listing import Listings, expired, groups_of, where
 from connectors._graph_reading import AT_ONCE, Reading
+from connectors._graph_rights import granted_to
 from connectors._graph_token import Token
 from connectors._graph_writer import SETTLES, WRITES, GraphWriter
 from connectors._http import Api, NotThere, Refused, loopback, new_session
@@ -24,7 +25,20 @@ from connectors._writing import AT_HAND
 from reconciler.check import Check, Counted
 from reconciler.connector import AccessRefused, Answer, AsOf, ConnectorSettings, Context, FileRef, Identity, Need, SecretRef
 
-__all__ = ["NEEDS", "WRITES", "Settings", "anchor", "cannot", "examine", "instant", "instruct", "read", "whereabouts", "writer"]
+__all__ = [
+    "NEEDS",
+    "WRITES",
+    "Settings",
+    "anchor",
+    "cannot",
+    "examine",
+    "held",
+    "instant",
+    "instruct",
+    "read",
+    "whereabouts",
+    "writer",
+]
 
 NEEDS = (
     Need("User.Read.All", "users, managers", "the source cannot be read"),
@@ -37,6 +51,7 @@ NEEDS = (
     Need("AuditLog.Read.All (and Entra ID P1)", "registered sign-in methods", "multi-factor sign-in is not assessed", "mfa"),
     Need("User.Read.All", "who leads whom", "managers are not compared", "managers"),
     Need("GroupMember.Read.All", "who owns which group", "owners of groups are not known", "owners"),
+    Need("Member.Read.Hidden", "members of groups that hide them", "such groups are left out", "hidden_groups"),
     Need("User.DeleteRestore.All or User.Read.All", "deleted users", "names that deleted users still hold are not known", "deleted"),
 )  # fmt: skip
 
@@ -100,7 +115,9 @@ def read(settings: Settings, context: Context) -> Iterator[Answer]:
 
     Nothing is handed over before everything was read: a pass that breaks leaves no rows behind.
     """
-    reading = Reading(Listings(_api(settings, context)), settings.extra, {n.area: n.permission for n in NEEDS if n.area})
+    api = _api(settings, context)
+    fixes = {need.area: need.permission for need in NEEDS if need.area}
+    reading = Reading(Listings(api), settings.extra, fixes, granted_to(api.authorise(False)))
     yield Identity(_tenant_id(settings, reading.listings))
     yield AsOf(context.now)
     yield from reading.everything()
@@ -122,6 +139,19 @@ def whereabouts(settings: Settings, context: Context, ids: Sequence[str]) -> Map
     api.authorise(False)
     with ThreadPoolExecutor(AT_ONCE) as threads:
         return dict(zip(ids, threads.map(partial(where, api), ids), strict=True))
+
+
+def held(settings: Settings, context: Context, pairs: Sequence[tuple[str, str]]) -> Mapping[tuple[str, str], bool]:
+    """Which users are direct members of which groups after all, by what each user says. Raises as `read` does.
+
+    What a user does not name may be a licence, a role or an application: of it nothing is said.
+    """
+    api = _api(settings, context)
+    api.authorise(False)
+    users = sorted({user for user, _ in pairs})
+    with ThreadPoolExecutor(AT_ONCE) as threads:
+        above = dict(zip(users, threads.map(partial(groups_of, Listings(api)), users), strict=True))
+    return {(user, group): True for user, group in pairs if group in above[user]}
 
 
 def writer(settings: Settings, context: Context) -> GraphWriter:

@@ -25,6 +25,11 @@ from reconciler.policy import Answer, Estate, Rows, policy, unless
 def orphan_account(account: Rows, estate: Estate, *, disabled: bool = True) -> Answer:
     personal = account.kind.isin(["person", "admin", "unknown"])
     unowned = account.ownership.isin(["nobody"])
-    not_known = account.ownership.isin(["withheld", "disputed"])
+    not_known = account.ownership.isin(["withheld", "disputed"]) | _younger(account, estate)
     nobodys = personal & unless(unowned, not_known)
     return nobodys if disabled else nobodys & account.enabled
+
+
+def _younger(account: Rows, estate: Estate) -> Answer:
+    """Made after the roster was exported: its owner may be on the next one."""
+    return account.created_at.notna() & (account.created_at > (estate.rosters_of or estate.now))

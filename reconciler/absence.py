@@ -20,8 +20,8 @@ from reconciler.snapshots import Snapshot
 
 MOST = 200  # accounts that are read by id in one night; of more, evenly spread ones
 
-# Which of these accounts is where: "there", "deleted" (in the bin), "elsewhere" (not in what is read) or "gone"; ids of
-# which nothing can be said are left out.
+# Which of these accounts is where: "there", "deleted" (in the bin), "elsewhere" (not in what is read), "gone", or
+# "unseen" (hidden, since a gone one would be in the bin); ids of which nothing can be said are left out.
 Look = Callable[[Sequence[str]], Mapping[str, str]]
 
 
@@ -37,16 +37,26 @@ class Proof:
         """Accounts that the listing should have had."""
         return sorted(here for here, where in self.found.items() if where == "there")
 
+    def unseen(self) -> list[str]:
+        """Accounts that are neither among the living nor among the deleted, in a source that shows both."""
+        return sorted(here for here, where in self.found.items() if where == "unseen")
+
     def unproven(self, before: Snapshot, lost: Flags) -> Flags:
         """The lost rows of which no second source says that they are gone."""
-        proven = pa.array([here for here, where in self.found.items() if where != "there"], pa.string())
+        proven = pa.array([here for here, where in self.found.items() if where not in ("there", "unseen")], pa.string())
         return lost & ~np.asarray(pc.is_in(before.column("accounts", "account_id"), proven))
 
     def told(self) -> str:
         """The proof in a sentence."""
         if not self.missing:
             return "nothing of earlier nights is missing"
-        words = {"there": "still there", "deleted": "deleted", "elsewhere": "outside what is read", "gone": "gone by their id"}
+        words = {
+            "there": "still there",
+            "deleted": "deleted",
+            "elsewhere": "outside what is read",
+            "gone": "gone by their id",
+            "unseen": "neither there nor deleted",
+        }
         where = Counter(self.found.values())
         parts = [f"{where[word]} {says}" for word, says in words.items() if where[word]]
         unsaid = self.missing - len(self.found)

@@ -9,8 +9,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from reconciler import repeats
+from reconciler import repeats, totals
 from reconciler.absence import Look, Proof, proof
+from reconciler.held import Ask, Kept, kept
 from reconciler.missing import scopes
 from reconciler.plausible import Band, doubts, hidden_canaries, watched
 from reconciler.snapshots import Snapshot
@@ -42,17 +43,20 @@ class Verdict:
         return [asdict(check) for check in self.checks]
 
 
-def certify(new: Snapshot, last: Snapshot | None, history: Sequence[Snapshot], band: Band, look: Look | None) -> Verdict:
+def certify(
+    new: Snapshot, last: Snapshot | None, history: Sequence[Snapshot], band: Band, look: Look | None, ask: Ask | None = None
+) -> Verdict:
     """Hold tonight's whole answer against the last accepted one and those of the nights before (`history`, oldest first).
 
     Raises SourceError when the source, asked for single accounts, does not answer.
     """
     window = next((night for night in history if last is not None and night.sha256 != last.sha256), None)
     earlier = [night for night in (last, window) if night is not None and night.rows("accounts")]
-    shown = proof(new, earlier, look)
-    checks = (*_own(new, band), *(_beside(new, last, window, shown) if last is not None else _first()))
+    shown, held = proof(new, earlier, look), Kept() if last is None else kept(new, last, ask)
+    checks = (*_own(new, band), *(_beside(new, last, window, shown, held) if last is not None else _first()))
     stale = repeats.delivered_again(new, last, history) if last is not None else None
-    return Verdict(checks, tuple(doubts(new, last, band, window, shown)), stale)
+    reasons = (*totals.short(new, last), *totals.lost_rights(new, last), *_kept(held), *doubts(new, last, band, window, shown))
+    return Verdict(checks, reasons, stale)
 
 
 def _own(new: Snapshot, band: Band) -> Iterator[Check]:
@@ -63,6 +67,8 @@ def _own(new: Snapshot, band: Band) -> Iterator[Check]:
     yield Check("ids", "each id once, and nobody in a group whom no listing has")
     twice = sum(scope["declared"] is not None for scope in told)
     yield Check("counts", f"{twice} of {len(told)} listings have as many rows as the source counts by itself")
+    if new.manifest.get("rights"):
+        yield Check("rights", totals.rights(new))
     yield Check("identity", str(new.manifest["identity"] or "the source does not say who it is"))
     if band.canaries:
         yield Check("canaries", f"{len(band.canaries) - len(list(hidden_canaries(new, band)))} of {len(band.canaries)} seen")
@@ -72,7 +78,17 @@ def _first() -> Iterator[Check]:
     yield Check("history", "the first accepted night: there is nothing to hold it against")
 
 
-def _beside(new: Snapshot, last: Snapshot, window: Snapshot | None, shown: Proof) -> Iterator[Check]:
+def _kept(held: Kept) -> Iterator[str]:
+    """Memberships that the listings lack, and that are there when they are asked for."""
+    there = held.still_held()
+    if there:
+        yield (
+            f"{len(there)} memberships are missing from the listings, and held when asked for one by one, e.g. {there[0][0]} in "
+            f"{there[0][1]}: a listing is short"
+        )
+
+
+def _beside(new: Snapshot, last: Snapshot, window: Snapshot | None, shown: Proof, held: Kept) -> Iterator[Check]:
     """What an answer proves beside earlier ones."""
     if last.rows("accounts"):
         yield Check("absence", shown.told())
@@ -82,7 +98,7 @@ def _beside(new: Snapshot, last: Snapshot, window: Snapshot | None, shown: Proof
             yield Check("scopes", f"{table} of {last.manifest['as_of'][:10]} looked for by their ids: {kinds or 'as a whole'}")
     yield Check("fill", f"{len(list(watched(new, last)))} columns looked at row by row for values that are no longer told")
     if "grants" in last.manifest["tables"]:
-        yield Check("members", "groups looked at for live members that are all lost at once")
+        yield Check("members", f"{held.told()}; groups looked at for live members that are all lost at once")
     if window is not None:
         yield Check("window", f"losses added up since {window.manifest['as_of'][:10]}")
 

@@ -10,7 +10,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal, get_args
 
-Kind = Literal["connection", "tls", "clock", "identity", "pinned", "permission", "rights", "rows", "age", "secret", "writer"]
+Kind = Literal[
+    "connection", "tls", "clock", "identity", "pinned", "permission", "rights", "rows", "age", "secret", "writer", "certificate"
+]
 State = Literal[
     "ok",
     "warning",  # a night will run, and somebody should know

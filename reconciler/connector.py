@@ -11,7 +11,11 @@ and, where a source can be asked for single accounts,
 
     whereabouts(settings, context, ids) -> Mapping[str, str]
                                              each of these accounts, read by its id: "there", "deleted" (in the bin),
-                                             "elsewhere" (outside of what is read) or "gone"; left out where nobody can tell
+                                             "elsewhere" (outside of what is read), "gone", or "unseen" (a gone one would show
+                                             in the bin, and it is not there); left out where nobody can tell
+    held(settings, context, pairs) -> Mapping[pair, bool]
+                                             whether each account has each entitlement directly, asked for by itself and not by
+                                             the list of its members; left out where nobody can tell
 
 `read` either runs to its end, and then everything it yielded is a whole answer, or it raises.
 There is no way to hand over a part: a failed page, a short list or a broken chain is an exception.
@@ -29,17 +33,19 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
-import pyarrow as pa
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, ValidationInfo, WithJsonSchema
 
 from reconciler.clock import duration
 from reconciler.errors import AccessRefused, Incomplete, SourceError, UsageError
 
+if TYPE_CHECKING:
+    import pyarrow as pa
+
 __all__ = [
     "AccessRefused", "Answer", "AsOf", "ConnectorSettings", "Context", "Defect", "Ended", "FileRef", "Identity",
-    "Incomplete", "Need", "Page", "Secret", "SourceError", "Span", "Unreadable", "duration", "page", "together",
+    "Incomplete", "Need", "Page", "Right", "Secret", "SourceError", "Span", "Unreadable", "duration", "page", "together",
 ]  # fmt: skip
 
 
@@ -79,17 +85,35 @@ class Page:
     def values(self, name: str) -> Sequence[Any]:
         """A column as Python values; empty where the page has no such column."""
         column = self.columns.get(name, ())
-        return column.to_pylist() if isinstance(column, pa.Array) else column
+        return column if isinstance(column, Sequence) else column.to_pylist()
 
 
 @dataclass(frozen=True)
 class Ended:
-    """A scope ("users", "members of 3 groups") came to its proper end; `declared` is an independent count of its rows."""
+    """A scope ("users", "members of 3 groups") came to its proper end; `declared` is an independent count of its rows.
+
+    `lags` says that the count is kept by another index, which may be behind: a scope that is short of it, at a second look
+    too, is doubted, and somebody may accept it; without `lags` it is no answer at all.
+    """
 
     scope: str
     pages: int
     rows: int
     declared: int | None = None
+    lags: bool = False
+
+
+@dataclass(frozen=True)
+class Right:
+    """One permission that this identity was seen to hold tonight, or not to hold; `told` says how it was seen.
+
+    A source that has lost an essential one is not believed, whatever it answers.
+    """
+
+    permission: str
+    held: bool
+    told: str = ""
+    essential: bool = True
 
 
 @dataclass(frozen=True)
@@ -122,7 +146,7 @@ class Defect:
     work_email: str | None = None  # so that the person's accounts are withheld, whatever key they carry
 
 
-Answer = Identity | AsOf | Page | Ended | Unreadable | Defect
+Answer = Identity | AsOf | Page | Ended | Right | Unreadable | Defect
 
 
 @dataclass(frozen=True)

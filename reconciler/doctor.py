@@ -57,16 +57,22 @@ class Examined:
 
 @dataclass(frozen=True)
 class Known:
-    """What earlier nights tell of a source: who answered, and how many accounts each container had."""
+    """What earlier nights tell of a source: who answered, what was proven of it, and how many accounts each container had."""
 
     identity: str | None = None
     containers: Mapping[str, int] = field(default_factory=dict)
+    night: str = ""  # the last accepted one
+    certificate: tuple[Mapping[str, str], ...] = ()  # of its answer
 
 
 def known_of(config: Config, store: Store) -> dict[str, Known]:
     """Read off the last accepted night. Raises Stale when its snapshots are missing or altered."""
     archive, shas, pins = Archive(config.state.dir / "objects"), store.accepted(), store.pinned()
-    return {name: Known(pins.get(name), _containers(archive.open(sha)) if sha else {}) for name, sha in shas.items()}
+    return {name: _known(pins.get(name), archive.open(sha)) if sha else Known(pins.get(name)) for name, sha in shas.items()}
+
+
+def _known(identity: str | None, last: Snapshot) -> Known:
+    return Known(identity, _containers(last), last.manifest["read_at"], tuple(last.manifest.get("certificate", ())))
 
 
 def _containers(snapshot: Snapshot) -> dict[str, int]:
@@ -101,6 +107,7 @@ def _one(connector: Connector, known: Known, context: Context, progress: Progres
     tally.checks += vanished(tally, known.containers)
     tally.checks += _writer(connector.settings)
     tally.checks += _pinned(connector.name, tally.identity, known.identity)
+    tally.checks += _certified(known)
     return Examined(
         connector.name, connector.kind, tuple(tally.checks), tally.identity, known.identity, dict(tally.rows), tally.as_of,
         time.monotonic() - begun,
@@ -173,6 +180,12 @@ def _pinned(name: str, identity: str | None, pinned: str | None) -> Iterator[Che
         told = f"every night before it was {pinned}: is this another system?"
         fix = f"if it was replaced on purpose: reconciler run --accept {name} --reason TEXT"
         yield Check("pinned", identity, "unreadable", told, "a night refuses the source", fix)
+
+
+def _certified(known: Known) -> Iterator[Check]:
+    """What the last accepted night proved of this source's answer."""
+    for one in known.certificate:
+        yield Check("certificate", one["check"], told=f"{one['found']} (night of {known.night[:16].replace('T', ' ')} UTC)")
 
 
 # --- secrets --------------------------------------------------------------------------------------------------------

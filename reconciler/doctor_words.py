@@ -29,9 +29,9 @@ def ended(code: int) -> str:
 
 def _lines(check: Check) -> Iterator[str]:
     word = "" if check.state in ("ok", "warning") else f"{check.state.upper()}: "
-    yield f"  {MARKS[check.state]:2}  {check.kind:10}  {word}{check.what}: {check.told}"
+    yield f"  {MARKS[check.state]:2}  {check.kind:11}  {word}{check.what}: {check.told}"
     if check.state != "ok":
         if check.without:
-            yield f"      {'':10}  without: {check.without}"
+            yield f"      {'':11}  without: {check.without}"
         if check.fix:
-            yield f"      {'':10}  fix: {check.fix}"
+            yield f"      {'':11}  fix: {check.fix}"

@@ -54,6 +54,7 @@ class Estate:
     access: tuple[Access, ...] = ()
     moves: tuple[Move, ...] = ()
     unreadable: Mapping[str, frozenset[str]] = field(default_factory=dict)  # source -> optional areas not read
+    rosters_of: datetime | None = None  # how old the oldest roster is by its own account
 
     @cached_property
     def owners(self) -> Ints:

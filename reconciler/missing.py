@@ -125,10 +125,10 @@ def _off(snapshot: Snapshot, table: str) -> Flags:
 def emptied_groups(new: Snapshot, before: Snapshot) -> Iterator[Shrunken]:
     """Groups that are still there, of which every live direct member is still there, and none is a member any more."""
     edges, now = _live_members(before, new), _live_members(new, before)
-    groups, members = np.unique(edge_entitlements(edges), return_counts=True)
-    kept = np.isin(groups, edge_entitlements(now))
+    those, members = np.unique(edge_entitlements(edges), return_counts=True)
+    kept = np.isin(those, edge_entitlements(now))
     names = dict(zip(*(before.column("entitlements", name).to_pylist() for name in ("code", "name")), strict=True))
-    for code, number in zip(groups[~kept].tolist(), members[~kept].tolist(), strict=True):
+    for code, number in zip(those[~kept].tolist(), members[~kept].tolist(), strict=True):
         yield Shrunken("group", str(names.get(code)), number, number)
 
 
@@ -137,11 +137,12 @@ def _live_members(snapshot: Snapshot, other: Snapshot) -> Codes:
     edges = snapshot.edges[edge_via(snapshot.edges) == 0]
     live = snapshot.column("accounts", "code").to_numpy()[~_off(snapshot, "accounts")]
     live = np.intersect1d(live, other.column("accounts", "code").to_numpy()[~_off(other, "accounts")])
-    groups = np.intersect1d(_groups(snapshot), _groups(other))
-    return edges[np.isin(edge_accounts(edges), live) & np.isin(edge_entitlements(edges), groups)]
+    both = np.intersect1d(groups(snapshot), groups(other))
+    return edges[np.isin(edge_accounts(edges), live) & np.isin(edge_entitlements(edges), both)]
 
 
-def _groups(snapshot: Snapshot) -> Codes:
+def groups(snapshot: Snapshot) -> Codes:
+    """The groups among the entitlements."""
     kinds = pc.fill_null(pc.equal(tables.plain(snapshot.column("entitlements", "kind")), "group"), False)
     codes: Codes = snapshot.column("entitlements", "code").to_numpy()[np.asarray(kinds, bool)]
     return codes

@@ -98,6 +98,12 @@ def _short(proof: Proof) -> Iterator[str]:
     there = proof.still_there()
     if there:
         yield f"{len(there)} accounts are missing from the listing, and there when read by id, e.g. {there[0]}: the listing is short"
+    unseen = proof.unseen()
+    if unseen:
+        yield (
+            f"{len(unseen)} accounts are neither to be seen nor among the deleted, e.g. {unseen[0]}; can the reader still see "
+            "where they were? (Or were they moved to another domain?)"
+        )
 
 
 # --- rows that are gone -------------------------------------------------------------------------------------------
@@ -123,8 +129,11 @@ def _too_few(now: int, before: int, limit: float | None = None) -> bool:
 
 
 def _out_of_band(scope: Shrunken) -> bool:
-    """Small scopes lie below any percentage of the whole, so each has a band of its own."""
-    all_of_it = scope.lost == scope.rows and scope.lost >= FEW
+    """Small scopes lie below any percentage of the whole, so each has a band of its own.
+
+    A container is what a right is lost to, so that even the only account of one does not go unproven.
+    """
+    all_of_it = scope.lost == scope.rows and (scope.lost >= FEW or scope.column == "container")
     most_of_it = scope.lost >= SOME and 2 * scope.lost > scope.rows
     return all_of_it or most_of_it or _too_few(scope.rows - scope.lost, scope.rows)
 

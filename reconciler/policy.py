@@ -70,6 +70,11 @@ class Estate(Protocol):
     @property
     def now(self) -> datetime: ...
 
+    @property
+    def rosters_of(self) -> datetime | None:
+        """How old the oldest roster is by its own account: of whoever came later, HR may not have told yet."""
+        ...
+
 
 @dataclass(frozen=True)
 class Setting:

@@ -13,8 +13,9 @@ from typing import Any
 from reconciler import plugins
 from reconciler.absence import Look
 from reconciler.certificate import certify, with_certificate
-from reconciler.connector import Answer, AsOf, Context, Defect, Ended, Identity, Page, Unreadable
+from reconciler.connector import Answer, AsOf, Context, Defect, Ended, Identity, Page, Right, Unreadable
 from reconciler.errors import AccessRefused, PluginError, SourceError
+from reconciler.held import Ask
 from reconciler.model import SourceReport, SourceState, instant_text
 from reconciler.plausible import Band
 from reconciler.snapshots import Archive, Draft, Snapshot
@@ -63,6 +64,7 @@ class _Tally:
     defects: list[Defect] = field(default_factory=list)
     areas: dict[str, str] = field(default_factory=dict)
     scopes: list[dict[str, Any]] = field(default_factory=list)
+    rights: list[dict[str, Any]] = field(default_factory=list)
 
     def take(self, answer: Answer) -> None:
         if isinstance(answer, Page):
@@ -75,6 +77,8 @@ class _Tally:
             self.defects.append(answer)
         elif isinstance(answer, Unreadable):
             self.areas[answer.area] = answer.reason + (f"; {answer.fix}" if answer.fix else "")
+        elif isinstance(answer, Right):
+            self.rights.append(asdict(answer))
         elif isinstance(answer, Identity):
             self.identity = answer.value
         elif isinstance(answer, AsOf):
@@ -84,7 +88,7 @@ class _Tally:
 
     def _ended(self, scope: Ended) -> None:
         self.scopes.append(asdict(scope))
-        if scope.declared is not None and scope.declared != scope.rows:
+        if not scope.lags and scope.declared is not None and scope.declared != scope.rows:
             raise SourceError(f"{scope.scope}: read {scope.rows} rows, but the source counts {scope.declared}")
 
     @property
@@ -119,7 +123,7 @@ def _read(source: Source, archive: Archive, now: datetime, progress: Progress, w
     tally, context = _Tally(archive.draft(source.last)), Context(source.name, now, source.last_rows, wait=wait)
     try:
         snapshot = _whole(source, archive, tally, progress, context)
-        verdict = certify(snapshot, source.last, source.history, source.band, _look(source, context))
+        verdict = certify(snapshot, source.last, source.history, source.band, _look(source, context), _ask(source, context))
     except SourceError as problem:
         return Pulled(_failed(source, tally, problem, time.monotonic() - begun), None)
     snapshot = archive.proven(with_certificate(snapshot.manifest, verdict))
@@ -148,13 +152,22 @@ def _whole(source: Source, archive: Archive, tally: _Tally, progress: Progress, 
 
 def _look(source: Source, context: Context) -> Look | None:
     """How this source's accounts are read one by one; None where its connector cannot."""
-    ask = getattr(plugins.load("connectors", source.kind), "whereabouts", None)
+    return _asking(source, context, "whereabouts")
+
+
+def _ask(source: Source, context: Context) -> Ask | None:
+    """How single memberships of this source are asked for; None where its connector cannot."""
+    return _asking(source, context, "held")
+
+
+def _asking(source: Source, context: Context, name: str) -> Callable[[Sequence[Any]], Mapping[Any, Any]] | None:
+    ask = getattr(plugins.load("connectors", source.kind), name, None)
     if ask is None:
         return None
 
-    def look(ids: Sequence[str]) -> Mapping[str, str]:
+    def look(wanted: Sequence[Any]) -> Mapping[Any, Any]:
         try:
-            found: Mapping[str, str] = ask(source.settings, context, ids)
+            found: Mapping[Any, Any] = ask(source.settings, context, wanted)
         except SourceError:
             raise
         except Exception as problem:
@@ -189,6 +202,7 @@ def _manifest(source: Source, tally: _Tally, now: datetime, areas: set[str]) -> 
         "read_at": instant_text(now),
         "counts": tally.counts,
         "scopes": tally.scopes,
+        "rights": tally.rights,
         "areas": tally.areas,
         "areas_known": sorted((areas - set(tally.areas)) | before),
         "defects": [{"source": source.name, **asdict(defect)} for defect in tally.defects],

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pyarrow.compute as pc
 
-from reconciler import drift, nights, plugins, tables
+from reconciler import drift, memory, nights, plugins
 from reconciler.accounts import Accounts
 from reconciler.answers import Answers, Asked, Unread
 from reconciler.config import Config
@@ -64,17 +64,18 @@ def nightly(config: Config, store: Store, wish: Wish) -> Night:
 
     A replay of older snapshots is reported and not stored: what they lack is not gone.
     """
-    tables.settle_memory()
+    memory.keep_heap()
     archive, begun = archive_of(config), wish.clock()
     last = last_night(store, archive)
     pulled = gather(config, store, archive, wish)
+    records = records_changed(config, archive, pulled, last)
     moved = moved_since(config, store, archive, pulled, wish.now)
     estate = tonight(config, store, pulled, moved, wish.now)
     asked, entries = questions(config), journal_of(config)
     answers = unanswered(evaluate(asked, estate, unread(config, pulled)), asked, entries)
     labels = drift.label(answers, last.parts, drift.doubt(estate.matches), wish.now, store.first_seen_of_resolved)
     labels, settling = settle(labels, made(entries, wish.now), wish.now)
-    stored = replace(to_keep(config, archive, estate, answers, labels, last), settling=settling)
+    stored = replace(to_keep(config, estate, answers, labels, records), settling=settling)
     record = in_numbers(store, wish, begun, pulled, estate, answers, stored)
     lasting = wish.replay is None or stored.snapshots == last.snapshots
     if lasting:
@@ -142,6 +143,14 @@ def _band(settings: Any, recent: int | None) -> Band:
     return Band(drop, bleed, recent, full_history=covers == "full-history", canaries=settings.canaries)
 
 
+def records_changed(
+    config: Config, archive: Archive, pulled: Mapping[str, Pulled], last: StoredNight
+) -> dict[str, dict[str, int]]:
+    """What became of the directories' own records since last night; asked first, while little else is in memory."""
+    told = {name: answer.snapshot for name, answer in pulled.items() if answer.snapshot and not config.connectors[name].is_hr}
+    return drift.record_changes(told, {name: archive.open(sha) for name, sha in last.snapshots.items() if name in told})
+
+
 def unread(config: Config, pulled: Mapping[str, Pulled]) -> Unread:
     """What tonight lacks: whole sources, and areas of those that were read."""
     missing = {n: "; ".join(p.report.reasons) for n, p in pulled.items() if p.snapshot is None}
@@ -183,7 +192,13 @@ def tonight(config: Config, store: Store, pulled: Mapping[str, Pulled], moved: S
         Access(r.name, r.when, tuple(r.accounts), tuple((e.source, e.name) for e in r.entitlements)) for r in config.access
     )
     areas = {name: frozenset(s.manifest["areas"]) for name, s in snapshots.items() if s is not None}
-    return Estate(accounts, people, matches, now, rules, (*store.moves_told(), *moved), areas)
+    return Estate(accounts, people, matches, now, rules, (*store.moves_told(), *moved), areas, _rosters_of(config, snapshots))
+
+
+def _rosters_of(config: Config, snapshots: Mapping[str, Snapshot | None]) -> datetime | None:
+    """The instant of the oldest roster, by its own account."""
+    told = [s.manifest["as_of"] for name, s in snapshots.items() if s is not None and config.connectors[name].is_hr]
+    return min(map(datetime.fromisoformat, told), default=None)
 
 
 def _roster(config: Config, snapshots: Mapping[str, Snapshot | None], now: datetime) -> Roster | None:
@@ -212,16 +227,14 @@ def questions(config: Config) -> list[Asked]:
 
 
 def to_keep(
-    config: Config, archive: Archive, estate: Estate, answers: Answers, labels: Mapping[str, Part], last: StoredNight
+    config: Config, estate: Estate, answers: Answers, labels: Mapping[str, Part], records: Mapping[str, Mapping[str, int]]
 ) -> StoredNight:
     """Everything that `report`, `explain` and `diff` need later, offline."""
     snapshots = {s.source: s for s in (*estate.accounts.snapshots, *(estate.roster.snapshots if estate.roster else ()))}
-    accounts = {s.source: s for s in estate.accounts.snapshots}
-    before = {name: archive.open(sha) for name, sha in last.snapshots.items() if name in accounts}
     undecided = {policy: len(a.undecided) for policy, a in answers.answered.items() if len(a.undecided)}
     pages = tuple(asked.policy.page(asked.settings, asked.severity) for asked in questions(config))
     shas = {name: s.sha256 for name, s in snapshots.items()}
-    return StoredNight(labels, shas, tuple(_unsure(estate.matches)), pages, undecided, drift.record_changes(accounts, before))
+    return StoredNight(labels, shas, tuple(_unsure(estate.matches)), pages, undecided, records)
 
 
 def _unsure(matches: Matches) -> Iterable[Match]:

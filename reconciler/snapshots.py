@@ -104,8 +104,8 @@ class Draft:
         accounts, entitlements, via, since = map(tables.whole, waiting.columns)
         edges = edge_keys(
             self.vocabularies["accounts"].encode(accounts),
-            self.vocabularies["entitlements"].encode(entitlements),
-            pc.index_in(via, value_set=_VIA_WORDS).to_numpy(),
+            self.vocabularies["entitlements"].encode(entitlements.dictionary)[entitlements.indices.to_numpy()],
+            pc.index_in(via.dictionary, value_set=_VIA_WORDS).to_numpy()[via.indices.to_numpy()],
         )
         self._edges.append(edges)
         if since.null_count < len(since):
@@ -156,7 +156,8 @@ class Draft:
 def _ids(page: Page, batch: pa.RecordBatch, name: str) -> pa.Array:
     """A column that no row may lack; raises Incomplete."""
     ids = batch[name]
-    if ids.null_count or pc.any(pc.equal(pc.binary_length(ids), 0)).as_py():
+    words = ids.dictionary if pa.types.is_dictionary(ids.type) else ids
+    if ids.null_count or pc.any(pc.equal(pc.binary_length(words), 0)).as_py():
         raise Incomplete(f"{page.table}: a row of {page.scope or 'a page'} has no {name}")
     return ids
 
@@ -164,14 +165,14 @@ def _ids(page: Page, batch: pa.RecordBatch, name: str) -> pa.Array:
 def _column(page: Page, column: tables.Column) -> pa.Array:
     values = page.columns.get(column.name)
     if values is None:
-        return pa.nulls(len(page), column.type)
+        return pa.nulls(len(page), column.held)
     try:
-        made = pa.array(values, column.type)
-    except (pa.ArrowInvalid, pa.ArrowTypeError, TypeError, ValueError, OverflowError) as problem:
+        made = values.cast(column.held) if isinstance(values, pa.Array) else pa.array(values, column.held)
+    except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError, TypeError, ValueError, OverflowError) as problem:
         raise Incomplete(
             f"{page.table}.{column.name}: a value of {page.scope or 'a page'} does not fit {column.type}: {problem}"
         ) from None
-    strange = set(pc.unique(made).drop_null().to_pylist()) - set(column.words) if column.words else ()
+    strange = set(made.dictionary.to_pylist()) - set(column.words) if column.words else ()
     if strange:
         raise Incomplete(f"{page.table}.{column.name}: unknown word {sorted(strange)[0]!r}; allowed: {', '.join(column.words)}")
     return made

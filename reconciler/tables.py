@@ -6,14 +6,9 @@ Null means the source did not tell, never "no". Instants are UTC, dates are cale
 
 from __future__ import annotations
 
-import ctypes
 from dataclasses import dataclass
 
 import pyarrow as pa
-
-# glibc's malloc.h, https://man7.org/linux/man-pages/man3/mallopt.3.html
-_M_TRIM_THRESHOLD, _M_TOP_PAD, _M_MMAP_MAX, _M_ARENA_MAX = -1, -2, -4, -8
-_MALLOC_OPTIONS = {_M_TRIM_THRESHOLD: 2**31 - 1, _M_TOP_PAD: 2**26, _M_MMAP_MAX: 0, _M_ARENA_MAX: 1}
 
 INSTANT = pa.timestamp("us", "UTC")
 TEXTS = pa.list_(pa.string())
@@ -26,7 +21,19 @@ STATE_REASONS = ("disabled", "expired", "locked", "suspended", "archived", "dele
 VIA = ("direct", "nested", "dynamic", "inherited", "primary", "eligible")
 
 # Areas a source may be unable to read and still be complete; users, groups and memberships are essential.
-AREAS = ("sign_in", "roles", "licences", "devices", "oauth_grants", "mailboxes", "mfa", "managers", "deleted", "owners")
+AREAS = (
+    "sign_in",
+    "roles",
+    "licences",
+    "devices",
+    "oauth_grants",
+    "mailboxes",
+    "mfa",
+    "managers",
+    "deleted",
+    "owners",
+    "hidden_groups",
+)
 
 # The area that an entitlement of a kind was read from: without it nothing is known about such entitlements.
 AREA_OF_KIND = {
@@ -70,18 +77,6 @@ class Table:
     def schema(self, volatile: bool | None = None) -> pa.Schema:
         """The Arrow schema: of all columns, or only of the volatile or the stable ones."""
         return pa.schema([(c.name, c.type) for c in self.columns if volatile is None or c.volatile == volatile])
-
-
-def settle_memory() -> None:
-    """Have Arrow and numpy share one heap that keeps what it was given: a night frees and takes the same hundreds of megabytes
-    over and over, and half of its time in the kernel goes into giving it fresh pages. Without glibc nothing is changed."""
-    try:
-        mallopt = ctypes.CDLL(None).mallopt
-    except (OSError, AttributeError):
-        return
-    for option, value in _MALLOC_OPTIONS.items():
-        mallopt(option, value)
-    pa.set_memory_pool(pa.system_memory_pool())
 
 
 def whole(column: pa.ChunkedArray) -> pa.Array:
@@ -156,7 +151,8 @@ ENTITLEMENTS = Table(
 GRANTS = Table(
     "grants",
     (
-        *_text("account_id entitlement_id"),
+        *_text("account_id"),
+        *_text("entitlement_id", repeats=True),
         Column("via", pa.string(), words=VIA),
         *_instants("since"),
     ),

@@ -49,7 +49,16 @@ def build(tmp_path: Path) -> Build:
         matches = correlate(accounts, found, exempt=case.get("exempt", ()), blind=case.get("blind", False))
         moves = tuple(Move(m.get("person", "1"), m["was"], _instant(m["until"])) for m in case.get("moves", []))
         unread = {source: frozenset(areas) for source, areas in case.get("unreadable", {}).items()}
-        return Estate(accounts, found, matches, now, tuple(_rules(case)), moves, unread)
+        return Estate(
+            accounts,
+            found,
+            matches,
+            now,
+            tuple(_rules(case)),
+            moves,
+            unread,
+            _instant(case["rosters_of"]) if "rosters_of" in case else None,
+        )
 
     return estate
 

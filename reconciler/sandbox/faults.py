@@ -18,6 +18,10 @@ Kind = Literal[
     "hide_rows",  # leave the last `value` rows out, as a lost permission does
     "expired_token",  # the page token has expired: HTTP 400/410, LDAP unwillingToPerform
     "garbage",  # an answer that is not the protocol: HTML instead of JSON, noise instead of BER
+    "spoil",  # HTTP: the body lies or is spoilt, as `value` says (http_spoilt.LIES and TEXTS)
+    "wire",  # HTTP: the message is not what it says, as `value` says (http_spoilt.WIRES), and the connection ends
+    "drip",  # HTTP: a few bytes at a time
+    "stale",  # HTTP: the answer before this one to the same question, whatever its page
     "no_more",  # end the chain early: no next link, no page token, an empty cookie
 ]
 
@@ -43,6 +47,8 @@ class Faults:
 
     script: list[Fault] = field(default_factory=list)
     requests: list[str] = field(default_factory=list)
+    struck: int = 0  # faults that met their request
+    unfit: int = 0  # of those, the ones that could not be done to the answer there was
     _seen: dict[int, int] = field(default_factory=dict)  # a fault's place in the script -> requests it has matched
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -54,10 +60,13 @@ class Faults:
 
     def _strikes(self, place: int, fault: Fault) -> bool:
         self._seen[place] = self._seen.get(place, 0) + 1
-        return fault.at in (0, self._seen[place])
+        strikes = fault.at in (0, self._seen[place])
+        self.struck += strikes and fault.do != "short_pages"
+        return strikes
 
     def reset(self, *script: Fault) -> None:
         """Start over with another script and an empty log."""
         with self._lock:
             self.script[:], self.requests[:] = script, []
             self._seen.clear()
+            self.struck = self.unfit = 0

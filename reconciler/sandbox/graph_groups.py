@@ -33,6 +33,9 @@ def _shape() -> Shape:
 
 
 def _members(call: Call, row: Json) -> list[Json]:
+    """What is in a group; one that hides its members is empty to who may not see hidden ones."""
+    if row.get("visibility") == "HiddenMembership" and not call.caller.may("Member.Read.Hidden"):
+        return []
     return _objects(call.tenant, call.tenant.members[row["id"]])
 
 

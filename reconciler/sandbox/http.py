@@ -10,15 +10,18 @@ import ssl
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 from reconciler.sandbox.faults import Fault, Faults
+from reconciler.sandbox.http_spoilt import WIRES, spoilt
 
 HANDSHAKE_SECONDS, IDLE_SECONDS = 10, 120
+DRIP = 97  # bytes at a time
 SMALL = 1024  # bodies below this are not worth compressing
+_PAGING = ("$skiptoken", "pageToken")
 _WEB_PAGE = b"<!doctype html><html><title>502</title><body><h1>Service temporarily unavailable</h1></body></html>"
 
 
@@ -70,6 +73,7 @@ class HttpServer:
         self, answer: Answer, faults: Faults | None = None, tls: ssl.SSLContext | None = None, error: Callable[[int], Reply] = _plain_error
     ) -> None:  # fmt: skip
         self.answer, self.faults, self.tls, self.error = answer, faults or Faults(), tls, error
+        self._before: dict[str, Reply] = {}  # the latest answer to each question, whatever its page
         self._server = _Listener(self)
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), name="http", daemon=True)
 
@@ -97,7 +101,28 @@ class HttpServer:
             return self._refusal(refused)
         if request.fault("garbage"):
             return Reply(200, _WEB_PAGE, {}, "text/html")
-        return self.answer(request)
+        return self._spoilt(request, self.answer(request))
+
+    def _spoilt(self, request: Request, reply: Reply) -> Reply:
+        """The answer after a fault that makes it lie, or gives an older one in its place."""
+        question = f"{request.path}?{sorted((n, v) for n, v in request.query.items() if n not in _PAGING)}"
+        before = self._before.get(question)
+        if any(fault.do == "stale" for fault in self.faults.script):
+            self._before[question] = reply
+        if request.fault("stale"):
+            return self._or_unfit(before, reply)
+        lie = request.fault("spoil")
+        if lie is None:
+            return reply
+        body = spoilt(str(lie.value), reply.body) if reply.status == 200 else None
+        return self._or_unfit(None if body is None else replace(reply, body=body), reply)
+
+    def _or_unfit(self, made: Reply | None, otherwise: Reply) -> Reply:
+        """What a fault has made of an answer; said to be unfit where that is nothing else."""
+        if made is not None and made.body != otherwise.body:
+            return made
+        self.faults.unfit += 1
+        return otherwise
 
     def _refusal(self, fault: Fault) -> Reply:
         made = self.error(int(fault.value))
@@ -147,10 +172,19 @@ class _Handler(BaseHTTPRequestHandler):
         if cut := request.fault("cut"):
             raw = raw[: min(int(cut.value or 0), len(raw) - 1)]
             self.close_connection = True
-        self.wfile.write(raw)
-        self.wfile.flush()
-        if cut:
+        if spoilt_wire := request.fault("wire"):
+            raw = WIRES[str(spoilt_wire.value)](raw)
+            self.close_connection = True
+        self._send(raw, DRIP if request.fault("drip") else len(raw) or 1)
+        if cut or spoilt_wire:
             self._hang_up()
+
+    def _send(self, raw: bytes, size: int) -> None:
+        for at in range(0, len(raw), size):
+            self.wfile.write(raw[at : at + size])
+            self.wfile.flush()
+            if size == DRIP:
+                time.sleep(0.001)
 
     do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = _serve
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import random
+from datetime import datetime
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -98,6 +100,30 @@ NEVERS = [None, 0, -1, 9223372036854775807, 9223372032559808511]
 @pytest.mark.parametrize("ticks", NEVERS)
 def test_never_has_many_forms(ticks: int | None) -> None:
     assert filetime(ticks) is None
+
+
+ENDS = [  # "end of 14 May" as the console writes it on a computer in that zone, and the same instant in UTC
+    ("Auckland", "Pacific/Auckland", "2026-05-14T12:00:00+00:00"),
+    ("Pago Pago", "Pacific/Pago_Pago", "2026-05-15T11:00:00+00:00"),
+    ("London, in summer", "Europe/London", "2026-05-14T23:00:00+00:00"),
+    ("Kiritimati", "Pacific/Kiritimati", "2026-05-14T10:00:00+00:00"),
+]
+
+
+@pytest.mark.parametrize(("zone", "ends"), [case[1:] for case in ENDS], ids=[case[0] for case in ENDS])
+def test_an_account_expires_at_an_instant_not_on_a_day(zone: str, ends: str) -> None:
+    local = datetime(2026, 5, 15, tzinfo=ZoneInfo(zone))
+    at = int(local.timestamp()) * 1_000_000
+    ticks = (at + 11_644_473_600_000_000) * 10
+    entry = {
+        "objectGUID": [bytes(16)],
+        "userAccountControl": [b"512"],
+        "accountExpires": [b"%d" % ticks],
+        "objectClass": [b"user"],
+    }
+    told = {second: account("CN=a,DC=x", entry, Reckoning(at + second * 1_000_000, None)) for second in (-1, 0)}
+    assert told[0]["expires_at"] == at == int(datetime.fromisoformat(ends).timestamp()) * 1_000_000
+    assert [(told[second]["enabled"], told[second]["state_reason"]) for second in (-1, 0)] == [(True, None), (False, "expired")]
 
 
 def test_filetimes_keep_their_microseconds() -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -261,6 +263,43 @@ def test_any_code_but_success_ends_a_page(domain: Domain, reading: Read, code: i
     domain.server.faults.reset(Fault(r"objectClass=user.*objectGUID", "status", 0, code))
     with pytest.raises(Incomplete, match=f": {code} "):
         reading(domain.server)
+
+
+def test_a_server_that_a_referral_names_hears_nothing(domain: Domain, reading: Read) -> None:
+    """Not a byte: a client that followed would sign in there with our password."""
+    with socket.create_server(("127.0.0.1", 0)) as elsewhere:
+        elsewhere.settimeout(0.2)
+        url = f"ldap://127.0.0.1:{elsewhere.getsockname()[1]}/{BASE}"
+        domain.server.faults.reset(Fault(r"objectClass=user.*objectGUID", "status", 0, 10, body=url))
+        with pytest.raises(Incomplete, match="that is never followed"):
+            reading(domain.server)
+        with pytest.raises(TimeoutError):
+            elsewhere.accept()
+
+
+def test_a_server_that_stalls_is_given_up(domain: Domain, reading: Read, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("connectors._ldap.ANSWER_SECONDS", 0.1)
+    domain.server.faults.reset(Fault(r"objectClass=user.*objectGUID", "delay", 0, 0.4))
+    with pytest.raises(Incomplete, match="no answer in time; is the server overloaded"):
+        reading(domain.server)
+
+
+def test_two_readers_of_one_account_do_not_disturb_each_other(domain: Domain, reading: Read) -> None:
+    domain.server.faults.reset(Fault("^search", "short_pages", 0, 7))
+    with ThreadPoolExecutor(2) as readers:
+        one, other = readers.map(lambda _: whole(reading(domain.server)), range(2))
+    assert one == other and len(one[0]) >= PEOPLE
+
+
+def test_every_night_reads_everything(domain: Domain, reading: Read) -> None:
+    """No change numbers, no cookies of an earlier night: what one reading asks the next one asks again."""
+    asked = []
+    for _ in range(2):
+        domain.server.faults.reset()
+        reading(domain.server)
+        asked.append(list(domain.server.faults.requests))
+    assert asked[0] == asked[1]
+    assert not [line for line in asked[0] if "uSNChanged>" in line or "uSNChanged=" in line]
 
 
 @pytest.fixture(scope="module")

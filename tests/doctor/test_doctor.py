@@ -330,6 +330,13 @@ def test_an_identity_that_is_another_than_the_pinned_one_is_told(house: House) -
     assert exit_of([one]) == 5
 
 
+def test_what_the_last_night_proved_is_told_line_by_line(house: House) -> None:
+    proved = {"check": "ends", "found": "4 listings in 4 pages, each to its proper end"}
+    one = house.one("ad", known={"ad": Known(None, {}, "2026-11-21T02:05:00Z", (proved,))})
+    told = {check.what: check.told for check in one.checks if check.kind == "certificate"}
+    assert told == {"ends": "4 listings in 4 pages, each to its proper end (night of 2026-11-21 02:05 UTC)"}
+
+
 def test_a_refused_identity_outweighs_a_roster_that_is_not_there(house: House) -> None:
     (house.folder / "roster.csv").unlink()
     (house.folder / "secrets" / "m365-secret").write_text("wrong")

@@ -16,6 +16,7 @@ from connectors._google_listing import Listed, Twice, listed
 from connectors._http import PageExpired
 from connectors.google_workspace import Settings, read
 from reconciler.connector import Answer, Context, Ended, Identity, Incomplete, Page, SourceError, Unreadable
+from reconciler.sandbox import google_groups
 from reconciler.sandbox.faults import Fault
 from reconciler.sandbox.google_server import over_quota
 from reconciler.tables import AREA_OF_KIND
@@ -219,6 +220,19 @@ def test_a_page_that_breaks_once_makes_no_short_answer(
     line, _, area = LISTINGS[listing]
     google.server.faults.reset(Fault(line, at=page, **BREAKS[broken]))
     check(google, whole, area, f"{listing}, page {page}: {broken}")
+
+
+@pytest.mark.parametrize("groups_too", [True, False], ids=["groups inside count", "only users count"])
+def test_a_group_may_count_groups_inside_it_or_not(google: Served, monkeypatch: pytest.MonkeyPatch, groups_too: bool) -> None:
+    """Google's words are "the number of users that are direct members"; whether groups are among them it does not say."""
+
+    def shown(customer: Any, row: Row) -> Row:
+        kinds = [member["type"] for member in customer.members[row["id"]].values()]
+        return row | {"directMembersCount": str(len(kinds) if groups_too else kinds.count("USER"))}
+
+    monkeypatch.setattr(google_groups, "_shown", shown)
+    found = [a for a in answers(google) if isinstance(a, Ended) and a.scope.startswith("members of group0")]
+    assert [(a.rows, a.declared) for a in found] == [(found[0].rows, found[0].rows)]
 
 
 STAYING = {

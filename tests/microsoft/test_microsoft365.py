@@ -214,6 +214,16 @@ def test_an_unknown_tenant_is_said_to_be_one(server: GraphServer, tmp_path: Path
         answers(server, tmp_path, tenant="elsewhere.example")
 
 
+def test_a_token_in_an_answer_that_cannot_be_read_is_not_logged(
+    server: GraphServer, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """msal would log the whole answer."""
+    server.faults.reset(Fault("POST .*token", "spoil", 0, "JSON without its last letter"))
+    with pytest.raises(Incomplete, match="no token"):
+        answers(server, tmp_path)
+    assert "access_token" not in caplog.text and "eyJ" not in caplog.text
+
+
 @pytest.mark.parametrize("on", ["users", "members", "roleAssignments"])
 def test_a_token_that_dies_is_renewed_once(server: GraphServer, tmp_path: Path, on: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("connectors._graph_token.FRESH_SECONDS", 0.0)

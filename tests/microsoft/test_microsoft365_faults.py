@@ -13,13 +13,15 @@ import requests
 
 from connectors._graph_listing import Listings, expired
 from connectors._graph_reading import Reading
+from connectors._graph_rights import SEES_HIDDEN, granted_to
 from connectors._http import Api, new_session
 from connectors.microsoft365 import NEEDS
 from reconciler.connector import AccessRefused, Answer, Ended, Incomplete, Page, SourceError, Unreadable
 from reconciler.sandbox.faults import Fault, Faults
 from reconciler.sandbox.graph import READER, GraphServer, microsoft
+from reconciler.sandbox.graph_token import READING, Registration
 from reconciler.sandbox.tenant import Tenant
-from tests.graph_tenant import small_tenant
+from tests.graph_tenant import serving, small_tenant, token_of
 from tests.sampling import some
 
 SHORT = Fault("GET", "short_pages", at=0, value=2)
@@ -189,6 +191,50 @@ def test_rows_that_are_always_hidden_are_missed(server: GraphServer, truth: dict
 def test_a_listing_that_always_ends_early_is_noticed(server: GraphServer, truth: dict[str, Any], listing: str) -> None:
     server.faults.reset(SHORT, Fault(f"GET .*{LISTINGS[listing][0]}", "no_more", 0))
     assert verdict(server, truth).startswith(("incomplete", "unreadable"))
+
+
+def test_groups_that_hide_their_members_are_left_out_unless_they_may_be_seen(server: GraphServer) -> None:
+    """To who may not see hidden members such a group looks empty, with every request answered."""
+    tenant = small_tenant()
+    group = tenant.put_group("Works council", unified=True, visibility="HiddenMembership")
+    tenant.join("Works council", "p4@example.com")
+    found = {}
+    for sees in (True, False):
+        client = Registration(READER.client_id, READER.secret, permissions=READING - (set() if sees else {SEES_HIDDEN}))
+        with serving(tenant, clients=(client,)) as made:
+            root = f"{made.url}/v1.0"
+            header = f"Bearer {token_of(made, client).json()['access_token']}"
+            api = Api(root, new_session(root, None), lambda renew, header=header: header, time.monotonic() + 60)
+            fixes = {n.area: n.permission for n in NEEDS if n.area}
+            found[sees] = list(Reading(Listings(api), {}, fixes, granted_to(header)).everything())
+    groups = {sees: {row["entitlement_id"] for row in told(answers)["entitlements"]} for sees, answers in found.items()}
+    assert group in groups[True] and group not in groups[False]
+    assert [(a.area, a.fix) for a in found[False] if isinstance(a, Unreadable)] == [("hidden_groups", f"grant {SEES_HIDDEN}")]
+    assert not [a for a in found[True] if isinstance(a, Unreadable)]
+
+
+def test_every_night_reads_everything(server: GraphServer, truth: dict[str, Any]) -> None:
+    """No change tokens of an earlier night are used or kept: they forget, and do not tell of absence."""
+    asked = []
+    for _ in range(2):
+        server.faults.reset(SHORT)
+        assert told(answers(server))["accounts"] == truth["accounts"]
+        asked.append(sorted(line.partition("&$skiptoken")[0] for line in server.faults.requests))
+    assert asked[0] == asked[1]
+    assert not [line for line in asked[0] if "delta" in line]
+
+
+def test_a_group_that_is_deleted_while_it_is_read_is_left_out(server: GraphServer, truth: dict[str, Any]) -> None:
+    tenant = small_tenant()
+    everyone = tenant.group_id("Synced")
+    with serving(tenant) as made:
+        made.faults.reset(Fault(rf"groups/{everyone}[/?]", "status", 0, 404))
+        root = f"{made.url}/v1.0"
+        header = f"Bearer {token_of(made).json()['access_token']}"
+        api = Api(root, new_session(root, None), lambda renew: header, time.monotonic() + 60)
+        found = told(list(Reading(Listings(api), {}, {n.area: n.permission for n in NEEDS if n.area}).everything()))
+    whole = {row["entitlement_id"] for row in truth["entitlements"]}
+    assert whole - {row["entitlement_id"] for row in found["entitlements"]} == {everyone}
 
 
 def test_throttling_is_waited_out(server: GraphServer, truth: dict[str, Any]) -> None:

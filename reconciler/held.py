@@ -1,0 +1,74 @@
+"""What somebody held on the last night and not tonight, asked for one by one: a list of members can be short and end in success."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from reconciler.missing import groups
+from reconciler.snapshots import Snapshot, edge_accounts, edge_entitlements, edge_keys, edge_via
+from reconciler.vocabulary import Codes
+
+MOST = 100  # of what was held that is asked for in one night; of more, evenly spread ones
+
+Pair = tuple[str, str]  # (account id, entitlement id)
+Ask = Callable[[Sequence[Pair]], Mapping[Pair, bool]]  # whether it is held directly; left out where nobody can tell
+
+
+@dataclass(frozen=True)
+class Kept:
+    """What asking has shown of direct memberships that the listings lack, of accounts and groups that are both there."""
+
+    lost: int = 0
+    found: Mapping[Pair, bool] = field(default_factory=dict)
+
+    def still_held(self) -> list[Pair]:
+        return sorted(pair for pair, held in self.found.items() if held)
+
+    def told(self) -> str:
+        """In a sentence."""
+        if not self.lost:
+            return "nothing that was held directly is missing"
+        held = len(self.still_held())
+        unsaid = self.lost - len(self.found)
+        parts = [f"{held} held all the same"] * (held > 0) + [f"{len(self.found) - held} gone when asked for"] * (
+            held < len(self.found)
+        )
+        return f"{self.lost} missing: " + ", ".join(parts + [f"{unsaid} not to be proven"] * (unsaid > 0))
+
+
+def kept(new: Snapshot, last: Snapshot, ask: Ask | None) -> Kept:
+    """Asks for what tonight's listings lack. Raises SourceError as the source does."""
+    if "grants" not in last.manifest["tables"] or "grants" not in new.manifest["tables"]:
+        return Kept()
+    lost = _lost(new, last)
+    if not len(lost) or ask is None:
+        return Kept(len(lost))
+    some = lost if len(lost) <= MOST else lost[np.arange(MOST) * len(lost) // MOST]
+    pairs = _pairs(last, some)
+    return Kept(len(lost), {pair: held for pair, held in ask(pairs).items() if pair in set(pairs)})
+
+
+def _lost(new: Snapshot, last: Snapshot) -> Codes:
+    """What was held directly on the last night and is not tonight, in any way, by accounts that are there.
+
+    A group that is gone takes its members with it; an application or a licence is known by its holders alone.
+    """
+    before = last.edges[edge_via(last.edges) == 0]
+    before = before[np.isin(edge_accounts(before), new.column("accounts", "code").to_numpy())]
+    away = np.setdiff1d(groups(last), new.column("entitlements", "code").to_numpy())
+    before = before[~np.isin(edge_entitlements(before), away)]
+    now = edge_keys(edge_accounts(new.edges), edge_entitlements(new.edges), 0)
+    gone: Codes = before[~np.isin(before, now)]
+    return gone
+
+
+def _pairs(snapshot: Snapshot, edges: Codes) -> list[Pair]:
+    names = [
+        dict(zip(*(snapshot.column(table, column).to_pylist() for column in ("code", key)), strict=True))
+        for table, key in (("accounts", "account_id"), ("entitlements", "entitlement_id"))
+    ]
+    told = zip(edge_accounts(edges).tolist(), edge_entitlements(edges).tolist(), strict=True)
+    return [(str(names[0][account]), str(names[1][entitlement])) for account, entitlement in told]
