@@ -124,7 +124,7 @@ def test_applied_gone_undone_and_back(house: Remediated) -> None:
     assert {a.source for a in plan.actions} == {"ad", "m365", "google"}
     synced = {here for here, user in house.embedded.tenant.users.items() if user["onPremisesSyncEnabled"]}
     in_cloud = [a for a in plan.actions if a.source == "m365" and a.account["id"] in synced]
-    assert in_cloud and not {a.kind for a in in_cloud} & MASTERED  # of whom the directory masters, it alone is written
+    assert in_cloud and not {a.kind for a in in_cloud} & set(MASTERED)  # of whom the directory masters, it alone is written
     synchronise(house)
     answered = {finding for a in plan.actions for finding in a.findings}
     lasting = {"orphan-account", "leaver-account-used"}  # about who owns it, and what was done once: not about its state
