@@ -24,7 +24,11 @@ CLASSES = frozenset(
 # Bits of userAccountControl (MS-ADTS 2.2.16).
 DISABLED, TRUSTED_DOMAIN = 0x2, 0x800
 _MANAGED = {"msds-groupmanagedserviceaccount", "msds-managedserviceaccount"}
-_MAILBOXES = {4: "shared", 16: "room", 32: "room"}  # msExchRecipientTypeDetails: shared, room, equipment
+_MAILBOXES = {  # by msExchRecipientTypeDetails; a linked mailbox is that of somebody in another forest, and disabled here by design
+    2: "shared", 4: "shared", 16: "room", 32: "room",
+    34359738368: "shared", 8589934592: "room", 17179869184: "room",  # kept in Exchange Online
+    8192: "service", 16384: "service", 4194304: "service", 8388608: "service", 536870912: "service",  # Exchange's own
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
