@@ -197,6 +197,6 @@ BENCHES: Mapping[str, Bench] = {
     "graph": Bench(of_graph, "3", ("requests", "msal", "msgraph-sdk")),
     "google": Bench(of_google, "3", ("requests", "google-api-python-client", "httplib2")),
     "plans": Bench(of_plans, "2", ()),
-    "faults": Bench(of_faults, "60", ("requests", "ldap3", "msal")),
+    "faults": Bench(of_faults, "20", ("requests", "ldap3", "msal")),
 }
 ORDER = (*map(engine_title, ENGINE_SIZES), LINEAR, *READERS, FAULTS, APPLY)
