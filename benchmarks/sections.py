@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from benchmarks import engine, faults, google_read, graph_read, ldap_read, plans
+from benchmarks import engine, faults, google_read, graph_read, kills, ldap_read, plans
 from benchmarks.write_up import Bar, Section
 from tests.sweep.verdicts import OUTCOMES
 
@@ -21,7 +22,7 @@ def engine_title(size: int) -> str:
     return f"The night, {size:,} people"
 
 
-APPLY = "Applying a plan"
+APPLY, KILLED = "Applying a plan", "Applying a plan that is broken off"
 LINEAR = "The night, as the company grows"
 FAULTS = "Whatever goes wrong"
 
@@ -173,6 +174,33 @@ def _fault_bars(found: Sequence[faults.Swept], silent: int) -> Iterator[Bar]:
     yield Bar("no silent truncation, and no error that nobody planned", f"{silent}", not silent)
 
 
+def of_kills(sizes: Sequence[int], rounds: int) -> Iterator[Section]:
+    """An apply broken off everywhere."""
+    every = int(os.environ.get("EVERY") or 1)
+    tallies = kills.measure(every, lambda words: print(words, file=sys.stderr, flush=True))
+    head = ("the apply", "how often", "wrong afterwards", "s each", "at these calls")
+    figures = [
+        (kills.WAYS[t.way], f"{t.points:,}", str(len(t.wrong)), f"{t.seconds / max(1, t.points):.2f}",
+         ", ".join(f"{call} {number:,}" for call, number in t.calls.most_common()))
+        for t in tallies
+    ]  # fmt: skip
+    yield Section(KILLED, _explained(kills), head, figures, _bars_of_kills({t.way: t for t in tallies}))
+
+
+def _bars_of_kills(found: Mapping[str, kills.Tally]) -> list[Bar]:
+    def wrong(*ways: str) -> int:
+        return sum(len(found[way].wrong) for way in ways)
+
+    points, disk, lost = found["kill"].points, sum(found[way].points for way in kills.DISK), found["lost"].points
+    return [
+        Bar(f"killed at {kills.POINTS:,} calls or more: nothing lost, nothing twice, the journal whole, no step by hand",
+            f"{points:,} calls, {wrong('kill')} wrong", points >= kills.POINTS and not wrong("kill")),
+        Bar("killed when half of a write is on the disk: the same", f"{found['torn'].points:,} writes, {wrong('torn')} wrong", not wrong("torn")),
+        Bar("ENOSPC and EIO at every call on a file: no request for a change without an intent on the disk", f"{disk:,} calls, {wrong(*kills.DISK)} wrong", not wrong(*kills.DISK)),
+        Bar("lost answers settled by reading back in the same apply: all", f"{lost:,} tried, {wrong('lost')} wrong", not wrong("lost")),
+    ]  # fmt: skip
+
+
 def _ratio(ratio: float | None) -> str:
     return "" if ratio is None else f"{ratio:.2f} times"
 
@@ -189,6 +217,7 @@ class Bench:
     measure: Callable[[Sequence[int], int], Iterator[Section]]
     minutes: str
     packages: tuple[str, ...]
+    by_name: bool = False  # only when it is named
 
 
 BENCHES: Mapping[str, Bench] = {
@@ -198,5 +227,6 @@ BENCHES: Mapping[str, Bench] = {
     "google": Bench(of_google, "3", ("requests", "google-api-python-client", "httplib2")),
     "plans": Bench(of_plans, "2", ()),
     "faults": Bench(of_faults, "20", ("requests", "ldap3", "msal")),
+    "kills": Bench(of_kills, "180", (), by_name=True),
 }
-ORDER = (*map(engine_title, ENGINE_SIZES), LINEAR, *READERS, FAULTS, APPLY)
+ORDER = (*map(engine_title, ENGINE_SIZES), LINEAR, *READERS, FAULTS, APPLY, KILLED)

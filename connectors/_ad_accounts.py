@@ -24,11 +24,11 @@ CLASSES = frozenset(
 # Bits of userAccountControl (MS-ADTS 2.2.16).
 DISABLED, TRUSTED_DOMAIN = 0x2, 0x800
 _MANAGED = {"msds-groupmanagedserviceaccount", "msds-managedserviceaccount"}
-_MAILBOXES = {  # by msExchRecipientTypeDetails; a linked mailbox is that of somebody in another forest, and disabled here by design
-    2: "shared", 4: "shared", 16: "room", 32: "room",
-    34359738368: "shared", 8589934592: "room", 17179869184: "room",  # kept in Exchange Online
-    8192: "service", 16384: "service", 4194304: "service", 8388608: "service", 536870912: "service",  # Exchange's own
-}  # fmt: skip
+# msExchRecipientTypeDetails. Nobody signs in to these: shared and linked mailboxes, those of the system (attendant, database,
+# arbitration, discovery), rooms and equipment; the large numbers are of mailboxes that are in the cloud already.
+_SHARED = (2, 4, 8192, 16384, 8388608, 536870912, 34359738368)
+_ROOMS = (16, 32, 8589934592, 17179869184)
+_MAILBOXES = dict.fromkeys(_SHARED, "shared") | dict.fromkeys(_ROOMS, "room")
 
 
 @dataclass(frozen=True)

@@ -54,13 +54,13 @@ def check_attributes(directory: Directory, domain: Domain, usual: str, wanted: S
     """Raises Incomplete when the schema lacks an attribute: asked for, it would only ever be empty.
 
     A schema that may not be read is no obstacle as long as nothing but the `usual` attribute is wanted: that one is in
-    every Active Directory.
+    every Active Directory. The whole schema, some thousands of names, is read only where one of the wanted is not in it.
     """
-    known = (
-        set(_names(directory, Search(domain.schema, "(objectClass=attributeSchema)", ("lDAPDisplayName",))))
-        if domain.schema
-        else set()
-    )
+    if domain.schema and set(wanted) <= set(
+        _attributes(directory, domain.schema, "".join(f"(lDAPDisplayName={in_filter(name)})" for name in wanted))
+    ):
+        return
+    known = set(_attributes(directory, domain.schema, "")) if domain.schema else set()
     if not known and set(wanted) <= {usual}:
         log.info("%s: the schema is not read; %s is taken to be there", directory.url, usual)
         return
@@ -75,6 +75,12 @@ def check_attributes(directory: Directory, domain: Domain, usual: str, wanted: S
             )
         if name not in known:
             raise Incomplete(f"{directory.url}: the attribute {name!r} is spelled {lower[name.lower()]!r}; write it so")
+
+
+def _attributes(directory: Directory, schema: str, among: str) -> list[str]:
+    """The attributes a schema has: all, or those that a choice of filters finds."""
+    expression = f"(&(objectClass=attributeSchema)(|{among}))" if among else "(objectClass=attributeSchema)"
+    return _names(directory, Search(schema, expression, ("lDAPDisplayName",)))
 
 
 def _names(directory: Directory, search: Search) -> list[str]:
@@ -101,8 +107,9 @@ def inspect(directory: Directory, strangers: Sequence[str], bases: Sequence[str]
     does an account or a group that came there meanwhile. Members outside the bases, and objects of other sorts, are not
     the source's, and counted in the log.
     """
-    near = [dn for dn in strangers if any(inside(dn, base) for base in bases) and not _in_partition(directory, dn, bases)]
-    for dn in dict.fromkeys(near):
+    each = dict.fromkeys(strangers)
+    near = [dn for dn in each if any(inside(dn, base) for base in bases) and not _in_partition(directory, dn, bases)]
+    for dn in near:
         _inspect(directory, dn, len(near))
     if strangers:
         log.info(

@@ -3,7 +3,8 @@
 Why it matters
     Nobody will report it stolen, nobody will ask for its removal, and nobody answers for what it does.
 How to fix
-    Give it an owner (employee id, or `reconciler link`), mark it as a service account, or disable it.
+    Give it an owner (its employee id), mark it as a service account, or disable it. Disabled by a plan, it is dealt with; one
+    that was disabled in another way is still nobody's, and is told unless `disabled` is false.
 Can be wrong when
     Its owner is on no roster that was read: agencies, board members, a company not yet in HR.
 """
@@ -19,12 +20,14 @@ from reconciler.policy import Answer, Estate, Rows, policy, unless
     evidence=("enabled", "kind", "privileged", "email", "employee_id", "created_at", "last_login_at", "container"),
     remedies=("disable-account",),
     controls=("ISO 27001 A.5.16", "SOC 2 CC6.2", "NIST AC-2"),
+    answered_by=("enabled",),
 )
-def orphan_account(account: Rows, estate: Estate) -> Answer:
+def orphan_account(account: Rows, estate: Estate, *, disabled: bool = True) -> Answer:
     personal = account.kind.isin(["person", "admin", "unknown"])
     unowned = account.ownership.isin(["nobody"])
     not_known = account.ownership.isin(["withheld", "disputed"]) | _younger(account, estate)
-    return personal & unless(unowned, not_known)
+    nobodys = personal & unless(unowned, not_known)
+    return nobodys if disabled else nobodys & account.enabled
 
 
 def _younger(account: Rows, estate: Estate) -> Answer:

@@ -8,7 +8,7 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from reconciler import verbs_apply, verbs_night, verbs_plans, verbs_reference, verbs_stored
+from reconciler import verbs_apply, verbs_night, verbs_plans, verbs_reference, verbs_stored, verbs_upkeep
 from reconciler.command_line import common, streams, taught, unexpected
 from reconciler.errors import ReconcilerError
 
@@ -20,7 +20,12 @@ app = typer.Typer(
     **taught("demo", "init --from-csv roster.csv", "run --fail-on critical"),
 )  # fmt: skip
 policies = typer.Typer(no_args_is_help=True, help="The catalogue of policies.", rich_markup_mode=None, **taught("policies list"))
-db = typer.Typer(no_args_is_help=True, help="The journal and the database.", rich_markup_mode=None, **taught("db verify"))
+db = typer.Typer(
+    no_args_is_help=True,
+    help="The state folder: journal, database and nights.",
+    rich_markup_mode=None,
+    **taught("db verify", "db backup /backup/today"),
+)
 findings = typer.Typer(invoke_without_command=True, rich_markup_mode=None, **taught(*FILTERED))
 
 
@@ -58,7 +63,10 @@ app.command(**taught("apply plan.json", "apply plan.json --yes --format json"))(
 app.command(**taught("undo p-1f2e3d4c5b6a --out undo.json"))(verbs_apply.undo)
 app.command(**taught("evidence p-1f2e3d4c5b6a", "evidence p-1f2e3d4c5b6a --format csv"))(verbs_apply.evidence)
 app.add_typer(db, name="db")
-db.command("verify", **taught("db verify", "db verify --head 5b1f…"))(verbs_apply.db_verify)
+db.command("upgrade", **taught("db upgrade"))(verbs_upkeep.db_upgrade)
+db.command("backup", **taught("db backup /backup/reconciler-2026-11-22"))(verbs_upkeep.db_backup)
+db.command("verify", **taught("db verify", "db verify --head 5b1f…"))(verbs_upkeep.db_verify)
+db.command("prune", **taught("db prune --older-than 400d"))(verbs_upkeep.db_prune)
 app.command(**taught("schedule", "-q schedule"))(verbs_night.schedule)
 app.add_typer(policies, name="policies")
 policies.command("list", **taught("policies list", "policies list --format csv"))(verbs_reference.policies_list)

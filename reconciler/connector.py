@@ -33,13 +33,15 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
-import pyarrow as pa
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, ValidationInfo, WithJsonSchema
 
 from reconciler.clock import duration
 from reconciler.errors import AccessRefused, Incomplete, SourceError, UsageError
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 __all__ = [
     "AccessRefused", "Answer", "AsOf", "ConnectorSettings", "Context", "Defect", "Ended", "FileRef", "Identity",
@@ -83,7 +85,7 @@ class Page:
     def values(self, name: str) -> Sequence[Any]:
         """A column as Python values; empty where the page has no such column."""
         column = self.columns.get(name, ())
-        return column.to_pylist() if isinstance(column, pa.Array) else column
+        return column if isinstance(column, Sequence) else column.to_pylist()
 
 
 @dataclass(frozen=True)

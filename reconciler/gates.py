@@ -18,6 +18,7 @@ from reconciler.lookup import Lookup
 from reconciler.model import instant_text
 from reconciler.plan import Basis, binds
 from reconciler.sealed import Action, Plan
+from reconciler.upkeep import restored
 
 KILL_SWITCH = "STOP"
 RESERVE, PER_ACTION = 16 << 20, 8 << 10  # bytes that must be free: beside everything else, and for the entries of one change
@@ -44,6 +45,8 @@ def may_begin(plan: Plan, entries: Sequence[Entry], config: Config, now: datetim
     """Raises SafetyStop or Stale for a plan that may not be applied now, whatever the systems hold."""
     if not config.remediation.enabled:
         raise SafetyStop(f"{config.path}: [remediation] enabled is false: plans are made and read, nothing is written")
+    if (behind := restored(config)) is not None:
+        raise SafetyStop(behind)
     approved(plan, entries, config.remediation)
     if now >= plan.expires_at:
         raise Stale(f"{plan.plan} expired at {instant_text(plan.expires_at)}; make a new one with `reconciler plan --out FILE`")

@@ -8,6 +8,7 @@ off is seen here too; whoever can change both is found out by a head that was ke
 from __future__ import annotations
 
 import fcntl
+import hashlib
 import json
 import os
 from collections.abc import Iterator, Mapping
@@ -25,6 +26,7 @@ from reconciler.snapshots import private_folder
 GENESIS = "0" * 64
 _NONE_YET = {GENESIS, ""}  # what is noted before the first entry, also where a crash came between the file and its first note
 _BEGINNING = b'{"a'  # of every entry: its keys are sorted, and "at" is one of them
+_MARKS = ("writing", "is last")  # of the two lines of the note beside it
 
 
 @dataclass(frozen=True)
@@ -79,10 +81,11 @@ class Journal:
     def _noted(self) -> tuple[str, bool]:
         """The head noted beside the journal, and whether an entry was being written; a journal with entries and none has lost it."""
         try:
-            head, _, mark = self._head_path.read_text("ascii", errors="replace").strip().partition(" ")
+            told = self._head_path.read_bytes()
         except OSError:
             return "", False
-        return head, mark == "writing"
+        writing, last = (_noted_in(told, place, mark) for place, mark in enumerate(_MARKS))
+        return (writing, True) if writing and last in (None, writing) else (last or "", False)
 
     def entries(self) -> tuple[Entry, ...]:
         """Every entry; raises Stale naming the first bad one when the journal was altered."""
@@ -135,10 +138,11 @@ class Journal:
         return (len(line) for line in self.path.read_bytes().split(b"\n")[:-1])
 
     def _note(self, head: str, mark: str = "is last") -> None:
-        """Note the head in place: never shorter, so that no crash leaves half of it."""
+        """Note the head in place, on the line of its mark: a crash may spoil this line, and leaves the other."""
         handle = os.open(self._head_path, os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
         try:
-            os.pwrite(handle, f"{head} {mark}\n".encode(), 0)
+            line = _note_line(head, mark)
+            _write_all(handle, line, _MARKS.index(mark) * len(line))
             if head == GENESIS:
                 os.fsync(handle)
         finally:
@@ -191,6 +195,19 @@ def _ended(entries: tuple[Entry, ...], tail: bytes, noted: tuple[str, bool], hea
     elif head is not None and head not in known:
         problem = f"entry {len(entries) + 1} is missing: the head {head} is not in the journal"
     return Checked(entries, problem, len(tail))
+
+
+def _note_line(head: str, mark: str) -> bytes:
+    """One line of the note, always of the same length; its last word proves that all of it is there."""
+    return f"{head} {mark} {hashlib.sha256(f'{head} {mark}'.encode()).hexdigest()[:16]}\n".encode()
+
+
+def _noted_in(told: bytes, place: int, mark: str) -> str | None:
+    """The head on a line of the note; None when the line is not whole."""
+    length = len(_note_line(GENESIS, mark))
+    line = told[place * length : (place + 1) * length]
+    head = line[: len(GENESIS)].decode("ascii", "replace")
+    return head if line == _note_line(head, mark) else None
 
 
 def _given(head: str | None) -> bool:

@@ -20,6 +20,7 @@ from reconciler.sealed import Plan, read, text_of
 from reconciler.snapshots import write_private
 from reconciler.store import Store
 from reconciler.stored import Standing, standing
+from reconciler.upkeep import restored
 from reconciler.who import Identity
 
 
@@ -34,6 +35,8 @@ def planned(config: Config, store: Store, wanted: Filter, maker: Identity, now: 
         raise SafetyStop(
             "nobody has accepted a night as the baseline yet; read the findings, then `reconciler adopt --reason TEXT`"
         )
+    if (behind := restored(config)) is not None:
+        raise SafetyStop(behind)
     now_known = standing(config, store, now)
     if not now_known.record.complete:
         lacking = ", ".join(s.name for s in now_known.record.sources if s.state not in ("complete", "reused"))

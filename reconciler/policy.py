@@ -133,6 +133,7 @@ class Policy:
     needs_all_sources: bool
     settings: Mapping[str, Setting]
     doc: str
+    answered_by: tuple[str, ...] = ()
 
     def check(self, name: str, value: object) -> Any:
         """Read one configured setting; raises ValueError with the nearest or the allowed words."""
@@ -159,18 +160,23 @@ def policy(
     remedies: tuple[str, ...] = (),
     controls: tuple[str, ...] = (),
     needs_all_sources: bool = False,
+    answered_by: tuple[str, ...] = (),
 ) -> Callable[[Callable[..., Answer | Told]], Policy]:
     """Declare a policy; the decorated function's keyword-only parameters are its settings.
 
     `on` names a table of the estate, `says` and `evidence` name its columns, `needs` the areas of a source without
     which the question cannot be asked, `needs_all_sources` that one unread source leaves it unanswered for all.
+    `answered_by` names kinds of change: where one of them was made for a finding by a plan, the account is still off and was
+    not used since, the finding is closed, though the fact behind it (nobody owns it, it was used once) stays.
     """
     if on not in TABLES or severity not in SEVERITIES:
         raise PluginError(f"policy {id}: on={on!r} severity={severity!r}; tables: {TABLES}; severities: {SEVERITIES}")
 
     def declare(ask: Callable[..., Answer | Told]) -> Policy:
         doc = inspect.getdoc(inspect.getmodule(ask)) or ""
-        return Policy(id, on, severity, says, ask, evidence, needs, remedies, controls, needs_all_sources, _settings(ask), doc)
+        return Policy(
+            id, on, severity, says, ask, evidence, needs, remedies, controls, needs_all_sources, _settings(ask), doc, answered_by
+        )  # fmt: skip
 
     return declare
 

@@ -198,8 +198,11 @@ def _status(roster: Roster) -> pa.Array:
 def _name(roster: Roster) -> pa.Array:
     if not roster.column("display_name").null_count:
         return roster.column("display_name")
-    preferred, given, family = (tables.plain(roster.column(n)) for n in ("preferred_name", "given_name", "family_name"))
-    full = pc.binary_join_element_wise(pc.coalesce(preferred, given), family, " ", null_handling="skip")
+    names = ("preferred_name", "given_name", "family_name")
+    preferred, given, family = (tables.plain(roster.column(name)) for name in names)
+    first = pc.coalesce(preferred, given)
+    # Its own way of leaving nulls out (null_handling="skip") loses the rows that have nothing else: seen in pyarrow 26.
+    full = pc.coalesce(pc.binary_join_element_wise(first, family, " "), first, family)
     full = pc.if_else(pc.equal(full, ""), None, full)
     return pc.coalesce(roster.column("display_name"), full)
 

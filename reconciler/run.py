@@ -32,7 +32,7 @@ from reconciler.policy import policy_in
 from reconciler.pull import Progress, Pulled, Source, pull, reuse
 from reconciler.report import render
 from reconciler.roster import Roster, roster
-from reconciler.settling import made, settle
+from reconciler.settling import made, settle, unanswered
 from reconciler.snapshots import Archive, Snapshot
 from reconciler.store import Accepted, Store, new_run_id
 
@@ -68,12 +68,14 @@ def nightly(config: Config, store: Store, wish: Wish) -> Night:
     archive, begun = archive_of(config), wish.clock()
     last = last_night(store, archive)
     pulled = gather(config, store, archive, wish)
+    records = records_changed(config, archive, pulled, last)
     moved = moved_since(config, store, archive, pulled, wish.now)
     estate = tonight(config, store, pulled, moved, wish.now)
-    answers = evaluate(questions(config), estate, unread(config, pulled))
+    asked, entries = questions(config), journal_of(config)
+    answers = unanswered(evaluate(asked, estate, unread(config, pulled)), asked, entries)
     labels = drift.label(answers, last.parts, drift.doubt(estate.matches), wish.now, store.first_seen_of_resolved)
-    labels, settling = settle(labels, made(journal_of(config), wish.now), wish.now)
-    stored = replace(to_keep(config, archive, estate, answers, labels, last), settling=settling)
+    labels, settling = settle(labels, made(entries, wish.now), wish.now)
+    stored = replace(to_keep(config, estate, answers, labels, records), settling=settling)
     record = in_numbers(store, wish, begun, pulled, estate, answers, stored)
     lasting = wish.replay is None or stored.snapshots == last.snapshots
     if lasting:
@@ -139,6 +141,14 @@ def _band(settings: Any, recent: int | None) -> Band:
     """How far a source may differ from its earlier nights; rosters say more about it than directories."""
     drop, bleed, covers = (getattr(settings, name, None) for name in ("max_drop_percent", "max_drop_7d_percent", "covers"))
     return Band(drop, bleed, recent, full_history=covers == "full-history", canaries=settings.canaries)
+
+
+def records_changed(
+    config: Config, archive: Archive, pulled: Mapping[str, Pulled], last: StoredNight
+) -> dict[str, dict[str, int]]:
+    """What became of the directories' own records since last night; asked first, while little else is in memory."""
+    told = {name: answer.snapshot for name, answer in pulled.items() if answer.snapshot and not config.connectors[name].is_hr}
+    return drift.record_changes(told, {name: archive.open(sha) for name, sha in last.snapshots.items() if name in told})
 
 
 def unread(config: Config, pulled: Mapping[str, Pulled]) -> Unread:
@@ -217,16 +227,14 @@ def questions(config: Config) -> list[Asked]:
 
 
 def to_keep(
-    config: Config, archive: Archive, estate: Estate, answers: Answers, labels: Mapping[str, Part], last: StoredNight
+    config: Config, estate: Estate, answers: Answers, labels: Mapping[str, Part], records: Mapping[str, Mapping[str, int]]
 ) -> StoredNight:
     """Everything that `report`, `explain` and `diff` need later, offline."""
     snapshots = {s.source: s for s in (*estate.accounts.snapshots, *(estate.roster.snapshots if estate.roster else ()))}
-    accounts = {s.source: s for s in estate.accounts.snapshots}
-    before = {name: archive.open(sha) for name, sha in last.snapshots.items() if name in accounts}
     undecided = {policy: len(a.undecided) for policy, a in answers.answered.items() if len(a.undecided)}
     pages = tuple(asked.policy.page(asked.settings, asked.severity) for asked in questions(config))
     shas = {name: s.sha256 for name, s in snapshots.items()}
-    return StoredNight(labels, shas, tuple(_unsure(estate.matches)), pages, undecided, drift.record_changes(accounts, before))
+    return StoredNight(labels, shas, tuple(_unsure(estate.matches)), pages, undecided, records)
 
 
 def _unsure(matches: Matches) -> Iterable[Match]:

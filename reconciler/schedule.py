@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import logging
 import signal
-from collections.abc import Callable
+import socket
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 
 from apscheduler.schedulers.background import BackgroundScheduler
@@ -39,16 +41,31 @@ def serve(cron: str, zone: str, night: Callable[[datetime], int], last: datetime
 
     `night` takes the instant and returns its exit code; `last` is when the last night began. Call it in the main thread.
     """
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, _STOP)  # before any thread is made: signals wait for sigwait below
-    scheduler = _scheduler(Nightly(parse(cron), zone, last), night, say)
-    scheduler.start()
-    stopped_by = signal.sigwait(_STOP)
+    with _signals() as stopped:
+        scheduler = _scheduler(Nightly(parse(cron), zone, last), night, say)
+        scheduler.start()
+        stopped_by = stopped()
     say("stopping, after the night in progress if there is one; a second signal ends that too")
-    for number in _STOP:
-        signal.signal(number, signal.SIG_DFL)
-    signal.pthread_sigmask(signal.SIG_SETMASK, before)
     scheduler.shutdown(wait=True)
     return 130 if stopped_by == signal.SIGINT else 0
+
+
+@contextmanager
+def _signals() -> Iterator[Callable[[], int]]:
+    """A wait for SIGTERM or SIGINT, whichever thread the system gives it to: libraries start threads as they are imported."""
+    told, tells = socket.socketpair()
+    tells.setblocking(False)
+    for number in _STOP:
+        signal.signal(number, lambda number, frame: None)
+    signal.set_wakeup_fd(tells.fileno())
+    try:
+        yield lambda: told.recv(1)[0]
+    finally:
+        signal.set_wakeup_fd(-1)
+        for number in _STOP:
+            signal.signal(number, signal.SIG_DFL)
+        told.close()
+        tells.close()
 
 
 def _scheduler(trigger: Nightly, night: Callable[[datetime], int], say: Callable[[str], None]) -> BackgroundScheduler:

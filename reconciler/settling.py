@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
+from reconciler.answers import Answers, Asked
 from reconciler.findings import Part, id_number, id_text, labelled
 from reconciler.journal import Entry
 from reconciler.model import instant_text
+from reconciler.outcomes import MADE
 
 SYNCHRONISED = timedelta(hours=3)  # until another system shows what was changed where the account is mastered
 _LATELY = timedelta(days=30)
@@ -51,6 +53,49 @@ def made(entries: Iterable[Entry], now: datetime) -> dict[str, Made]:
             else:
                 found[finding] = Made(facts["plan"], facts["n"], facts["source"], at, timedelta(seconds=facts["settles"]))
     return found
+
+
+def unanswered(answers: Answers, asked: Iterable[Asked], entries: Iterable[Entry]) -> Answers:
+    """Tonight's findings without those that a plan has dealt with: what it changed still stands, only the fact behind it stays."""
+    kinds = {question.policy.id: question.policy.answered_by for question in asked if question.policy.answered_by}
+    at = _dealt_with(entries)
+    numbers = np.array([id_number(finding) for finding in at], np.uint64)
+    left = dict(answers.answered)
+    for policy in kinds.keys() & left.keys() if at else ():
+        part = left[policy].part
+        rows = np.flatnonzero(np.isin(part.ids, numbers)).tolist()
+        over = {
+            row for row in rows if _stands(part.table["evidence"][row].as_py(), at[id_text(int(part.ids[row]))], kinds[policy])
+        }
+        if over:
+            kept = [row for row in range(part.table.num_rows) if row not in over]
+            left[policy] = replace(left[policy], part=replace(part, table=part.table.take(pa.array(kept, pa.int64()))))
+    return replace(answers, answered=left)
+
+
+def _dealt_with(entries: Iterable[Entry]) -> dict[str, dict[str, datetime]]:
+    """Finding -> the kinds of change that were made for it, and when, without those that were taken back."""
+    undoing: set[str] = set()
+    found: dict[str, dict[str, datetime]] = {}
+    for entry in entries:
+        facts = entry.facts
+        if entry.kind == "planned" and facts["undoes"] is not None:
+            undoing.add(facts["plan"])
+        if entry.kind != "outcome" or facts["outcome"] not in MADE:
+            continue
+        for finding in facts["findings"]:
+            if facts["plan"] in undoing:
+                found.pop(finding, None)
+            else:
+                found.setdefault(finding, {})[facts["change"]] = datetime.fromisoformat(entry.at)
+    return found
+
+
+def _stands(evidence: Mapping[str, Any], made_at: Mapping[str, datetime], kinds: Iterable[str]) -> bool:
+    """The account is off, and nobody has signed in to it since it was changed."""
+    at = max((made_at[kind] for kind in kinds if kind in made_at), default=None)
+    used = evidence.get("last_login_at")
+    return at is not None and evidence["enabled"] is False and (used is None or used <= at)
 
 
 def settle(labels: Mapping[str, Part], changes: Mapping[str, Made], now: datetime) -> tuple[dict[str, Part], dict[str, dict[str, Any]]]:  # fmt: skip

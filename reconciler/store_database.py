@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import sqlite3
 import stat
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
+from tempfile import mkstemp
 from typing import Any
 from urllib.parse import quote
 
@@ -154,18 +156,72 @@ def _begin_sqlite(connection: sa.Connection) -> None:
 
 def _bring_up_to_date(database: Database) -> None:
     """Run missing migrations in one transaction; raises UsageError for a database newer than this program."""
-    alembic = Alembic()
-    alembic.set_main_option("script_location", "reconciler:migrations")
-    alembic.set_main_option("path_separator", "os")
-    scripts = ScriptDirectory.from_config(alembic)
+    alembic, scripts = _scripts()
     with database.reading() as connection:
         stands = _version(connection, scripts)
     if stands == scripts.get_current_head():
         return
+    if stands is not None and database.is_sqlite:
+        _keep_a_copy(database.engine, stands)
     with database.writing() as connection:
         if _version(connection, scripts) != scripts.get_current_head():  # another process may have been quicker
             alembic.attributes["connection"] = connection
             command.upgrade(alembic, "head")
+
+
+def _scripts() -> tuple[Alembic, ScriptDirectory]:
+    alembic = Alembic()
+    alembic.set_main_option("script_location", "reconciler:migrations")
+    alembic.set_main_option("path_separator", "os")
+    return alembic, ScriptDirectory.from_config(alembic)
+
+
+def versions(url: str) -> tuple[str | None, str]:
+    """The version a database has (None: there is none yet), and the one this program has; raises UsageError when it cannot be read."""
+    (_, scripts), engine = _scripts(), look(url)
+    if engine is None:
+        return None, str(scripts.get_current_head())
+    try:
+        with Database(engine).reading() as connection:
+            return _version(connection, scripts), str(scripts.get_current_head())
+    finally:
+        engine.dispose()
+
+
+def _keep_a_copy(engine: sa.Engine, stands: str) -> None:
+    """The database as it is before it is brought up to date, beside it: an older program reads that one."""
+    path = Path(f"{engine.url.database}.{stands}")
+    if not path.exists():
+        try:
+            copy_to(engine, path)
+        except (OSError, sqlite3.Error) as problem:
+            raise UsageError(f"the database is left as it is, since no copy of it could be made: {path}: {problem}") from problem
+
+
+def copy_to(engine: sa.Engine, path: Path) -> None:
+    """A sound copy of a SQLite database in one file of mode 0600, while others read and write; it appears whole or not at all."""
+    handle, part = mkstemp(dir=path.parent, prefix=f".{path.name}.")  # made with mode 0600
+    try:
+        with closing(engine.raw_connection()) as source, closing(sqlite3.connect(part)) as copy:
+            driver: Any = source.driver_connection
+            driver.backup(copy)
+            copy.execute("PRAGMA journal_mode=DELETE")
+            if problems := sqlite_problems(copy):
+                raise sqlite3.DatabaseError(problems[0])
+        os.fsync(handle)
+        Path(part).rename(path)
+    finally:
+        os.close(handle)
+        Path(part).unlink(missing_ok=True)
+
+
+def sqlite_problems(connection: Any) -> list[str]:
+    """What is unsound in a SQLite database, one sentence each."""
+    found = [str(row[0]) for row in connection.execute("PRAGMA integrity_check")]
+    orphans = connection.execute("PRAGMA foreign_key_check").fetchall()
+    return [line for line in found if line != "ok"] + [
+        f"table {row[0]}: row {row[1]} names a run that is not there" for row in orphans
+    ]
 
 
 def _version(connection: sa.Connection, scripts: ScriptDirectory) -> str | None:

@@ -8,13 +8,12 @@ from contextlib import closing
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from tempfile import mkstemp
 from typing import Any
 
 import sqlalchemy as sa
 
 from reconciler.errors import UsageError
-from reconciler.store_database import Database
+from reconciler.store_database import Database, copy_to, sqlite_problems
 from reconciler.store_tables import ADOPTIONS, FINDING_EVENTS, MOVES, RUNS, SNAPSHOTS, stamp
 
 
@@ -39,24 +38,9 @@ class Upkeep(Database):
         if os.path.lexists(path):
             raise UsageError(f"{path} is there already; name a new file")
         try:
-            self._copy_to(path)
+            copy_to(self.engine, path)
         except (OSError, sqlite3.Error) as problem:
             raise UsageError(f"the copy {path} could not be written: {problem}") from problem
-
-    def _copy_to(self, path: Path) -> None:
-        handle, part = mkstemp(dir=path.parent, prefix=f".{path.name}.")  # made with mode 0600
-        try:
-            with closing(self.engine.raw_connection()) as source, closing(sqlite3.connect(part)) as copy:
-                driver: Any = source.driver_connection
-                driver.backup(copy)
-                copy.execute("PRAGMA journal_mode=DELETE")
-                if problems := _sqlite_problems(copy):
-                    raise sqlite3.DatabaseError(problems[0])
-            os.fsync(handle)
-            Path(part).rename(path)
-        finally:
-            os.close(handle)
-            Path(part).unlink(missing_ok=True)
 
     def verify(self) -> list[str]:
         """What is unsound, one sentence each; an empty list when nothing is."""
@@ -65,7 +49,7 @@ class Upkeep(Database):
                 return [] if connection.scalar(sa.select(1)) == 1 else [f"{self.shown} does not answer"]
         try:
             with closing(self.engine.raw_connection()) as connection:
-                return _sqlite_problems(connection.driver_connection)
+                return sqlite_problems(connection.driver_connection)
         except (sqlite3.Error, sa.exc.DBAPIError) as problem:
             return [f"{self.shown} cannot be read: {problem}"]
 
@@ -86,6 +70,11 @@ class Upkeep(Database):
             connection.execute(RUNS.update().where(aged).values(night=""))
         self._wipe()
         return Pruned(runs, events, snapshots)
+
+    def with_nights(self) -> set[str]:
+        """The runs whose night is stored."""
+        with self.reading() as connection:
+            return set(connection.scalars(sa.select(RUNS.c.run).where(RUNS.c.night != "")))
 
     def in_use(self) -> set[str]:
         """The hashes of stored nights and accepted snapshots that the database names: all that the archive must keep."""
@@ -118,11 +107,3 @@ def _aged(connection: sa.Connection, old: str) -> sa.ColumnElement[bool]:
 
 def _delete(connection: sa.Connection, table: sa.Table, where: sa.ColumnElement[bool]) -> int:
     return connection.execute(table.delete().where(where)).rowcount
-
-
-def _sqlite_problems(connection: Any) -> list[str]:
-    found = [str(row[0]) for row in connection.execute("PRAGMA integrity_check")]
-    orphans = connection.execute("PRAGMA foreign_key_check").fetchall()
-    return [line for line in found if line != "ok"] + [
-        f"table {row[0]}: row {row[1]} names a run that is not there" for row in orphans
-    ]

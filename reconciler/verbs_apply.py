@@ -1,4 +1,4 @@
-"""The verbs that write, take back and prove: apply, undo, db verify."""
+"""The verbs that write, take back and prove: apply, undo, evidence."""
 
 from __future__ import annotations
 
@@ -12,8 +12,7 @@ from typing import Annotated, Any
 import typer
 
 from reconciler.command_line import formats
-from reconciler.errors import Interrupted, Stale, UsageError
-from reconciler.model import SCHEMA_VERSION
+from reconciler.errors import Interrupted, UsageError
 from reconciler.printing import asked, print_text, say
 from reconciler.rows import show, show_one
 from reconciler.verbs_plans import Out, PlanFile, tell_plan
@@ -126,28 +125,3 @@ def evidence(plan: Annotated[str, typer.Argument(metavar="PLAN_ID", help="A plan
         show(form, told["actions"], _AUDITED)
     else:
         show_one(form, told)
-
-
-def db_verify(head: Annotated[str | None, typer.Option(metavar="HASH", help="A head printed earlier: proves that no tail is missing.")] = None) -> None:  # fmt: skip
-    """Walk the journal's chain and look the database through; exit 7 naming what was altered, in the journal the first bad entry."""
-    from reconciler.config import load
-    from reconciler.journal import Journal, head_of
-
-    form, wanted = formats("table", "json", "jsonl"), head_of(head) if head is not None else None
-    journal = Journal.of(load(asked.config).state.dir)
-    found = journal.check(wanted)
-    problems = [f"{journal.path}: {found.problem}"] if found.problem is not None else _of_the_database()
-    if form != "table":
-        told = {"journal": str(journal.path), "entries": len(found.entries), "head": found.head, "problem": found.problem}
-        show_one(form, {"schema_version": SCHEMA_VERSION, "valid": not problems, **told, "problems": problems})
-    if problems:
-        raise Stale("\n".join(problems))
-    if form == "table":
-        print_text(
-            f"{journal.path}: {len(found.entries)} entries, every one as it was written\nthe database is sound\njournal head {found.head}"
-        )
-
-
-def _of_the_database() -> list[str]:
-    with opened_store() as (_, store):
-        return [f"{store.shown}: {problem}" for problem in store.verify()]

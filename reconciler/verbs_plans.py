@@ -27,13 +27,17 @@ def adopt(
     reason: Reason = None,
 ) -> None:
     """Accept a complete night as the baseline: from then on plans can be made."""
+    from reconciler.upkeep import accepted_anew, must_be_newer
+
     form = formats("table", "json", "jsonl")
-    with opened_store() as (_, store):
+    with opened_store() as (config, store):
         found = store.night_of(run, complete=True)
         if found is None:
             raise UsageError(f"{run or 'no run'} is complete; only a complete run can be the baseline")
         said = _said(reason)
+        must_be_newer(config, found[0].as_of)
         store.adopt(found[0].run, said)
+        accepted_anew(config)
     _tell(form, {"run": found[0].run, **_who(said)}, f"run {found[0].run} is the baseline")
 
 

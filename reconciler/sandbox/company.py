@@ -110,6 +110,7 @@ class Company:
     first: datetime
     size: int = 60
     seed: int = 1
+    sets: int = 0  # how often every fault is planted; 0: once for every five hundred people, and at least once
 
     def workforce(self) -> tuple[Hiring, list[Worker]]:
         """Everybody who works here, worked here or will, and the office that hires more."""
@@ -126,7 +127,7 @@ class Company:
 
         hiring, people = self.workforce()
         world = World(self.first + timedelta(days=number), {worker.id: worker for worker in people})
-        planted = plant(world, hiring, people, number, max(1, self.size // 500))
+        planted = plant(world, hiring, people, number, self.sets or max(1, self.size // 500))
         for worker in world.workers.values():
             for account in clean(worker, world.now, self.seed):
                 world.put(account)

@@ -164,6 +164,9 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _serve(self) -> None:
         owner, request = self.server.owner, self._request()
+        if request is None:
+            self.close_connection = True
+            return
         reply = owner.reply_to(request)
         raw = self._raw(reply)
         if cut := request.fault("cut"):
@@ -185,11 +188,15 @@ class _Handler(BaseHTTPRequestHandler):
 
     do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = _serve
 
-    def _request(self) -> Request:
+    def _request(self) -> Request | None:
+        """The request; None when the client went away in the middle of it, as one that is killed does."""
         parts = urlsplit(self.path)
         path, query = re.sub("/{2,}", "/", unquote(parts.path)), dict(parse_qsl(parts.query, keep_blank_values=True))
         line = f"{self.command} {path}" + ("?" + unquote(parts.query) if parts.query else "")
-        body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        length = int(self.headers.get("Content-Length") or 0)
+        body = self.rfile.read(length)
+        if len(body) < length:
+            return None
         headers = {name.lower(): value for name, value in self.headers.items()}
         origin = f"{'https' if self.server.owner.tls else 'http'}://{headers.get('host', '')}"
         return Request(self.command, path, query, headers, body, self.server.owner.faults.meet(line), origin)

@@ -429,6 +429,18 @@ def test_a_source_that_is_not_whole_goes_before_findings(estate: Estate, trouble
     assert "Traceback" not in done.stderr
 
 
+def test_a_roster_without_names_is_read(estate: Estate) -> None:
+    keep = (0, 3, 4, 5, 6)
+    estate.people = [",".join(row.split(",")[n] for n in keep) for row in estate.people]
+    estate.write()
+    roster = estate.folder / "roster.csv"
+    roster.write_text("\n".join(["Employee ID,Work Email,Status,Start Date,Last Day", *estate.people]) + "\n")
+    done = estate.cli("run", "--as-of", estate.now.isoformat())
+    assert done.returncode == 0, done.stderr
+    (found,) = estate.json("findings", "--policy", "leaver-account-enabled")
+    assert (found["person"]["id"], found["person"]["name"]) == ("000003", None)
+
+
 def test_an_optional_area_is_not_assessed_at_first_and_missed_later(estate: Estate) -> None:
     estate.trouble["unreadable"] = ["sign_in"]
     told = json.loads(estate.night("--format", "json").stdout)

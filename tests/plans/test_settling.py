@@ -69,3 +69,38 @@ def test_what_was_taken_back_is_simply_open(company: Company) -> None:
     company.night()
     (found,) = leavers(company)
     assert (found["state"], "applied" in found["evidence"]) == ("open", False)
+
+
+def test_an_orphan_that_a_plan_has_disabled_is_dealt_with_until_somebody_enables_it(company: Company) -> None:
+    company.at("adopt", "--reason", "read through")
+    approved(company, "--policy", "orphan-account")
+    assert applied(company, 0)["applied"] == 1
+    company.read_back()
+    company.night()
+    listed = company.json("findings", "--policy", "orphan-account", "--state", "resolved", "--state", "open")
+    assert [f["state"] for f in listed] == ["resolved"]
+    company.night()
+    assert company.json("findings", "--policy", "orphan-account") == [], "and it stays so"
+    company.accounts["ghost"]["enabled"] = True
+    company.night()
+    assert [f["state"] for f in company.json("findings", "--policy", "orphan-account")] == ["reopened"]
+
+
+def test_an_orphan_that_somebody_else_has_disabled_is_still_told(company: Company) -> None:
+    company.accounts["ghost"]["enabled"] = False
+    company.night()
+    assert [f["state"] for f in company.json("findings", "--policy", "orphan-account")] == ["open"]
+
+
+def test_a_use_after_leaving_that_was_dealt_with_comes_back_with_the_next_use(company: Company) -> None:
+    company.accounts["jo"]["last_login_at"] = "2026-11-15T08:00:00+00:00"
+    company.night()
+    company.at("adopt", "--reason", "read through")
+    approved(company, "--policy", "leaver-account-used")
+    assert applied(company, 0)["applied"] == 2
+    company.read_back()
+    company.night()
+    assert company.json("findings", "--policy", "leaver-account-used") == []
+    company.accounts["jo"]["last_login_at"] = (company.now - timedelta(hours=1)).isoformat()
+    company.night()
+    assert [f["state"] for f in company.json("findings", "--policy", "leaver-account-used")] == ["reopened"]

@@ -118,3 +118,18 @@ def test_a_journal_that_is_gone_is_not_begun_anew(tmp_path: Path) -> None:
     assert Journal.of(tmp_path).check().problem is not None
     with pytest.raises(Stale, match="there was a journal here"):
         Journal.of(tmp_path).append("planned", NOW)
+
+
+@pytest.mark.parametrize("cut", range(1, 90, 8))
+@pytest.mark.parametrize("place", [0, 90], ids=["while it is written", "after it was written"])
+def test_a_note_of_the_head_that_is_cut_short_costs_nothing(place: int, cut: int, tmp_path: Path) -> None:
+    journal = Journal.of(tmp_path)
+    journal.append("planned", NOW)
+    note, before = tmp_path / "journal.head", (tmp_path / "journal.head").read_bytes()
+    journal.append("approved", NOW)
+    after = note.read_bytes()
+    half = after[: place + cut] + before[place + cut :]
+    note.write_bytes(half if place else half[:90] + before[90:])
+    assert Journal.of(tmp_path).check().problem is None
+    Journal.of(tmp_path).append("apply-begun", NOW)
+    assert (Journal.of(tmp_path).check().problem, len(Journal.of(tmp_path).entries())) == (None, 3)

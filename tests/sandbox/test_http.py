@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -39,6 +40,15 @@ def test_a_request_arrives_decoded_and_the_answer_is_compressed(plain: HttpServe
     assert answer.headers["Content-Encoding"] == "gzip"
     assert answer.headers["X-Own"] == "yes"
     assert plain.faults.requests == ["POST /v1.0/users/a@b?$top=9&x="]
+
+
+def test_half_a_request_is_none(plain: HttpServer) -> None:
+    """A client that is killed while it sends has asked for nothing."""
+    with socket.create_connection(("127.0.0.1", plain.port), 5) as client:
+        client.sendall(b"POST /a HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\nhalf")
+        client.shutdown(socket.SHUT_WR)
+        assert client.recv(100) == b""
+    assert plain.faults.requests == []
 
 
 def test_many_requests_use_one_connection(plain: HttpServer) -> None:

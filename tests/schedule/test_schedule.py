@@ -51,6 +51,7 @@ def test_the_next_night(previous: datetime, expected: datetime) -> None:
 
 SERVES = """
 import sys, time
+import numpy, pyarrow  # a night needs them, and they start threads
 from datetime import UTC, datetime, timedelta
 from reconciler.errors import Locked
 from reconciler.schedule import serve
