@@ -185,7 +185,7 @@ KINDS: list[tuple[str, dict[str, list[bytes]], str, str]] = [
         "an arbitration mailbox",
         {"objectClass": [b"user"], "msExchRecipientTypeDetails": [b"8388608"]},
         "S-1-5-21-1-2-3-1115",
-        "service",
+        "shared",
     ),
     ("a contact", {"objectClass": [b"contact"]}, "", "contact"),
 ]
