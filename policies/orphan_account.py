@@ -32,4 +32,4 @@ def orphan_account(account: Rows, estate: Estate, *, disabled: bool = True) -> A
 
 def _younger(account: Rows, estate: Estate) -> Answer:
     """Made after the roster was exported: its owner may be on the next one."""
-    return (account.created_at > (estate.rosters_of or estate.now)).fillna(False)
+    return account.created_at.notna() & (account.created_at > (estate.rosters_of or estate.now))

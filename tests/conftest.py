@@ -8,6 +8,7 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
+import hypothesis
 import pytest
 
 from reconciler import plugins, tables
@@ -20,6 +21,9 @@ from reconciler.evaluate import evaluate
 from reconciler.policy import Policy, policy_in
 from reconciler.roster import roster
 from reconciler.snapshots import Archive, Snapshot
+
+hypothesis.settings.register_profile("untimed", deadline=None)  # a busy machine is no failure
+hypothesis.settings.load_profile("untimed")
 
 AS_OF = datetime(2026, 11, 22, 2, 5, tzinfo=UTC)
 PERSON = {"person_id": "1", "employee_id": "1", "given_name": "Jo", "family_name": "Doe", "status": "active", "start_date": date(2020, 1, 6),

@@ -15,7 +15,7 @@ from typing import Any
 import ldap3
 import pytest
 
-from tests.live.conftest import BASE, DomainController
+from tests.live.domain import BASE, DomainController
 
 pytestmark = [pytest.mark.live, pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")]
 

@@ -14,11 +14,15 @@ from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
+from alembic import command
 from alembic.autogenerate import compare_metadata
+from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
 
 from reconciler import store_database
 from reconciler.errors import ReconcilerError, UsageError
+from reconciler.migrations import NEWEST
 from reconciler.store import Store, opened
 from reconciler.store_tables import metadata
 from tests.store.conftest import Save
@@ -106,11 +110,15 @@ def test_migrations_make_the_tables_that_the_store_uses(store: Store) -> None:
         assert compare_metadata(MigrationContext.configure(connection), metadata) == []
 
 
+def test_the_newest_step_is_the_one_that_is_told_without_alembic() -> None:
+    alembic = Config()
+    alembic.set_main_option("script_location", "reconciler:migrations")
+    alembic.set_main_option("path_separator", "os")
+    assert ScriptDirectory.from_config(alembic).get_current_head() == NEWEST
+
+
 def migrate_to(url: str, version: str) -> None:
     """As an older program left it."""
-    from alembic import command
-    from alembic.config import Config
-
     engine = store_database._engine(sa.make_url(url))
     with Store(engine).writing() as connection:
         alembic = Config()
