@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import logging
 import multiprocessing
+import sys
 import tempfile
 import time
 from collections.abc import Iterator
@@ -29,7 +30,7 @@ from tests.sweep.count import Tally, swept
 from tests.sweep.subjects import SUBJECTS
 
 FEWEST, FEWEST_KINDS = 5_000, 40
-AT_ONCE = 2  # processes
+AT_ONCE = 3  # processes: a reading waits for its own threads now and then
 
 
 @dataclass(frozen=True)
@@ -43,7 +44,10 @@ class Swept:
 def measure(one_in: int = 1) -> Iterator[Swept]:
     """Every system, each in a process of its own; one shot in so many."""
     with ProcessPoolExecutor(AT_ONCE, multiprocessing.get_context("spawn")) as processes:
-        yield from processes.map(partial(_swept, one_in), SUBJECTS)
+        for found in processes.map(partial(_swept, one_in), SUBJECTS):
+            told = ", ".join(f"{number:,} {word}" for word, number in found.tally.outcomes.items())
+            print(f"{found.tally.name}: {found.tally.injected:,} faults in {found.seconds:.0f} s: {told}", file=sys.stderr)
+            yield found
 
 
 def _swept(one_in: int, name: str) -> Swept:

@@ -238,7 +238,7 @@ BENCHES: Mapping[str, Bench] = {
     "graph": Bench(of_graph, "3", ("requests", "msal", "msgraph-sdk")),
     "google": Bench(of_google, "3", ("requests", "google-api-python-client", "httplib2")),
     "plans": Bench(of_plans, "2", ()),
-    "faults": Bench(of_faults, "60", ("requests", "ldap3", "msal")),
+    "faults": Bench(of_faults, "20", ("requests", "ldap3", "msal")),
     "kills": Bench(of_kills, "180", (), target="kills"),
     "edits": Bench(of_edits, "1", (), target="kills"),
 }
