@@ -84,7 +84,7 @@ class Tally:
 
 def measure(every: int = 1, tell: Callable[[str], None] = lambda words: None, ways: Sequence[str] = tuple(WAYS)) -> list[Tally]:
     """Break off at every call, or at each so-many-th, in each way."""
-    with tempfile.TemporaryDirectory(dir=".") as folder, staged(Path(folder).resolve()) as stage:
+    with tempfile.TemporaryDirectory(dir=".", prefix=".kills-") as folder, staged(Path(folder).resolve()) as stage:
         worker = Worker(stage)
         try:
             worker.run("warm")
