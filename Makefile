@@ -31,7 +31,7 @@ fix: $(VENV)/.tests   ## let the formatter and the linter mend what they can
 bench: $(PEERS)/.peers ## time the night and the readers beside their peers, for docs/benchmarks.md (half an hour on a quiet machine; BENCHES=engine SIZE=100000: two minutes; BENCHES=kills: an apply broken off at every call, hours; EVERY=50: at each fiftieth)
 	@SIZE="$(SIZE)" ROUNDS="$(ROUNDS)" EVERY="$(EVERY)" $(PEERS)/bin/python -m benchmarks $(BENCHES)
 
-sweep: $(VENV)/.tests ## every kind of fault at every page of every listing, counted, for docs/benchmarks.md (twenty minutes on two quiet cores; SIZE=12: one in twelve, and no write-up)
+sweep: $(VENV)/.tests ## every kind of fault at every page of every listing, counted, for docs/benchmarks.md (twenty minutes on two quiet cores; SIZE=12: one in twelve)
 	@SIZE="$(SIZE)" $(BIN)/python -m benchmarks faults
 
 fuzz: $(VENV)/.tests  ## read bad rosters from a seed, CSV and workbooks (N=100000 files, SEED=20261122; some minutes)
