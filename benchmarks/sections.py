@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from benchmarks import engine, faults, google_read, graph_read, kills, ldap_read, plans
+from benchmarks import edits, engine, faults, google_read, graph_read, kills, ldap_read, plans
 from benchmarks.write_up import Bar, Section
 from tests.sweep.verdicts import OUTCOMES
 
@@ -22,7 +22,7 @@ def engine_title(size: int) -> str:
     return f"The night, {size:,} people"
 
 
-APPLY, KILLED = "Applying a plan", "Applying a plan that is broken off"
+APPLY, KILLED, EDITED = "Applying a plan", "Applying a plan that is broken off", "Plans beside other hands"
 LINEAR = "The night, as the company grows"
 FAULTS = "Whatever goes wrong"
 
@@ -187,6 +187,18 @@ def of_kills(sizes: Sequence[int], rounds: int) -> Iterator[Section]:
     yield Section(KILLED, _explained(kills), head, figures, _bars_of_kills({t.way: t for t in tallies}))
 
 
+def of_edits(sizes: Sequence[int], rounds: int) -> Iterator[Section]:
+    """Other people's edits, tamperings, undo."""
+    found = edits.measure()
+    for one in found:
+        if not one.held:
+            print(one.words, file=sys.stderr)
+    figures = [(one.what, f"{one.tries:,}", f"{one.seconds:.1f}") for one in found]
+    promises = ("none overwritten", "every reversible attribute byte for byte as before", "all found")
+    bars = [Bar(f"{one.tries:,} {one.what}: {promise}", "all held" if one.held else "not all", one.held) for one, promise in zip(found, promises, strict=True)]  # fmt: skip
+    yield Section(EDITED, _explained(edits), ("what", "how often", "wall s"), figures, bars)
+
+
 def _bars_of_kills(found: Mapping[str, kills.Tally]) -> list[Bar]:
     def wrong(*ways: str) -> int:
         return sum(len(found[way].wrong) for way in ways)
@@ -217,7 +229,7 @@ class Bench:
     measure: Callable[[Sequence[int], int], Iterator[Section]]
     minutes: str
     packages: tuple[str, ...]
-    by_name: bool = False  # only when it is named
+    target: str = ""  # make's word for it; it is measured only when it is named
 
 
 BENCHES: Mapping[str, Bench] = {
@@ -227,6 +239,7 @@ BENCHES: Mapping[str, Bench] = {
     "google": Bench(of_google, "3", ("requests", "google-api-python-client", "httplib2")),
     "plans": Bench(of_plans, "2", ()),
     "faults": Bench(of_faults, "20", ("requests", "ldap3", "msal")),
-    "kills": Bench(of_kills, "180", (), by_name=True),
+    "kills": Bench(of_kills, "180", (), target="kills"),
+    "edits": Bench(of_edits, "1", (), target="kills"),
 }
-ORDER = (*map(engine_title, ENGINE_SIZES), LINEAR, *READERS, FAULTS, APPLY, KILLED)
+ORDER = (*map(engine_title, ENGINE_SIZES), LINEAR, *READERS, FAULTS, APPLY, EDITED, KILLED)

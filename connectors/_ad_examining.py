@@ -14,6 +14,7 @@ from connectors._ad_domain import Domain, domain_of
 from connectors._ad_values import Attributes, sid, text, texts
 from connectors._ldap import NO_RIGHT, NO_SUCH_OBJECT, SHOW_DELETED, Directory, Refused, Search, connect
 from connectors._ldap_bind import Login
+from connectors._ldap_kerberos import Sealed
 from connectors._tls import clock, tls
 from reconciler.check import Check
 from reconciler.connector import AccessRefused, Answer, Context, Identity, Incomplete
@@ -53,7 +54,10 @@ def examined(urls: Sequence[str], bases: Sequence[str], login: Login, context: C
 
 
 def _server(directory: Directory, context: Context) -> Iterator[Check]:
-    yield tls(directory.url, directory.socket, context.clock())
+    if isinstance(directory.socket, Sealed):
+        yield Check("tls", directory.url, told="none: everything is encrypted by the Kerberos ticket's own key")
+    else:
+        yield tls(directory.url, directory.socket, context.clock())
     told = text(directory.one("", ("currentTime",)), "currentTime")
     if told:
         yield clock(directory.url, datetime.strptime(told[:14], "%Y%m%d%H%M%S").replace(tzinfo=UTC), context.clock())
@@ -74,8 +78,10 @@ def _deleted(directory: Directory, domain: Domain, login: Login) -> Check:
         "List Contents and Read Property on CN=Deleted Objects",
     )
     try:
-        directory.entry(container, ("1.1",), (SHOW_DELETED,))
-        seen = directory.count(Search(container, "(isDeleted=TRUE)", controls=(SHOW_DELETED,)))
+        _, entry = directory.entry(container, ("objectClass",), (SHOW_DELETED,))
+        if not entry:  # the container is named to anybody, and shown to those who may read it
+            raise Refused("the container shows nothing of itself", NO_RIGHT)
+        seen = directory.count(Search(container, "(&(isDeleted=TRUE)(lastKnownParent=*))", controls=(SHOW_DELETED,)))
     except Refused as problem:
         if problem.code not in (NO_SUCH_OBJECT, NO_RIGHT, 12, 53):
             raise

@@ -23,7 +23,7 @@ from ldap3.protocol.rfc2696 import paged_search_control
 
 from connectors._ldap_bind import Login, close
 from connectors._ldap_bind import connect as bound
-from connectors._ldap_ending import PAGED, Result, ending
+from connectors._ldap_ending import Result, ending
 from connectors._ldap_wire import Attributes, Entry, decode, is_entry, size_of
 from reconciler.connector import AccessRefused, Incomplete
 
@@ -60,15 +60,14 @@ class Refused(Incomplete):
 
 @dataclass(frozen=True)
 class _Answer:
-    """One whole answer that ended in success: still as bytes, unless ldap3 has decoded it."""
+    """One whole answer that ended in success, still as bytes."""
 
     result: Result
-    data: bytes = b""
-    number: int = 0
-    decoded: list[Entry] | None = None
+    data: bytes
+    number: int
 
     def entries(self) -> list[Entry]:
-        return decode(self.data, self.number) if self.decoded is None else self.decoded
+        return decode(self.data, self.number)
 
 
 @dataclass
@@ -79,7 +78,6 @@ class Directory:
     url: str
     deadline: float  # of time.monotonic()
     page_size: int = PAGE_SIZE
-    layered: bool = False  # a SASL security layer wraps the socket: ldap3 must unwrap, and so decode, every answer
     partitions: frozenset[str] = frozenset()  # DNs, in lower case, of which others hold the entries
 
     def pages(self, search: Search) -> Iterator[list[Entry]]:
@@ -97,7 +95,7 @@ class Directory:
                 raise Incomplete(
                     f"{self.url}: {search}: an answer lacks the paging control, so there may be more; nothing of it is used"
                 )
-            number = self._send(search, self._paging(search, cookie)) if cookie and not self.layered else 0
+            number = self._send(search, self._paging(search, cookie)) if cookie else 0
             entries = answer.entries()
             begins, empty = (entries[0][0], 0) if entries else (first, empty + 1)
             if empty > MOST_EMPTY or (entries and begins == first):
@@ -108,7 +106,7 @@ class Directory:
             yield entries
             if not cookie:
                 return
-            answer = self._take(search, number) if number else self._ask(search, self._paging(search, cookie))
+            answer = self._take(search, number)
 
     def _paging(self, search: Search, cookie: bytes) -> list[Any]:
         return [*search.controls, paged_search_control(True, self.page_size, cookie)]
@@ -186,7 +184,7 @@ class Directory:
 
     def _ask(self, search: Search, controls: Sequence[Any]) -> _Answer:
         """Send one request, take its whole answer; raises Incomplete on anything but success."""
-        return self._through_ldap3(search, controls) if self.layered else self._take(search, self._send(search, controls))
+        return self._take(search, self._send(search, controls))
 
     def _send(self, search: Search, controls: Sequence[Any]) -> int:
         """Send one request; returns its number."""
@@ -245,26 +243,6 @@ class Directory:
             raise Incomplete(f"{self.url}: the read took longer than allowed; is the server overloaded?")
         self._connection.socket.settimeout(min(left, ANSWER_SECONDS))
 
-    def _through_ldap3(self, search: Search, controls: Sequence[Any]) -> _Answer:
-        """The same by ldap3's own search and decoder: slower, but it unwraps what a security layer has wrapped."""
-        with self._unbroken(search):
-            self._patience()
-            self._connection.search(
-                search.base, search.expression, ldap3.SUBTREE if search.below else ldap3.BASE, ldap3.DEREF_NEVER,
-                list(search.attributes), controls=list(controls) or None, auto_escape=False,
-            )  # fmt: skip
-        told, entries = self._connection.result, []
-        for answer in self._connection.response or ():
-            if answer["type"] == "searchResRef":
-                self._elsewhere(search, answer["uri"])
-            else:
-                entries.append((answer["dn"], {name: list(values) for name, values in answer["raw_attributes"].items()}))
-        paging = (told.get("controls") or {}).get(PAGED)
-        cookie = None if paging is None else paging["value"]["cookie"] or b""
-        result = Result(told["result"], told["dn"], told["message"], tuple(told["referrals"] or ()), cookie)
-        self._succeeded(search, result)
-        return _Answer(result, decoded=entries)
-
     def _succeeded(self, search: Search, result: Result) -> None:
         if result.code == 0:
             return
@@ -301,7 +279,7 @@ def _range(attribute: str, entry: Mapping[str, list[bytes]]) -> tuple[int, int |
 def connect(url: str, login: Login, deadline: float, page_size: int = PAGE_SIZE) -> Directory:
     """A directory ready to be read; raises AccessRefused or Incomplete as binding does."""
     connection = bound(url, login)
-    return Directory(connection, url, deadline, page_size, layered=connection._digest_md5_kis is not None)
+    return Directory(connection, url, deadline, page_size)
 
 
 def reach(urls: Sequence[str], login: Login, deadline: float, page_size: int = PAGE_SIZE) -> Directory:

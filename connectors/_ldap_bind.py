@@ -13,6 +13,7 @@ from urllib.parse import SplitResult, urlsplit
 import ldap3
 from ldap3.core.exceptions import LDAPException
 
+from connectors import _ldap_kerberos
 from connectors._tls import in_short
 from reconciler.connector import AccessRefused, Incomplete
 
@@ -73,7 +74,7 @@ def connect(url: str, login: Login) -> Any:
     connection = _connection(parts, login)
     try:
         connection.open(read_server_info=False)
-        if parts.scheme == "ldap":
+        if parts.scheme == "ldap" and login.bind == "simple":
             _start_tls(connection, url, parts.hostname or "")
         connection.socket.settimeout(BIND_SECONDS)
         _bind(connection, url, login)
@@ -138,27 +139,18 @@ def _bind(connection: Any, url: str, login: Login) -> None:
     """Exactly one bind; raises AccessRefused in the server's sense, Incomplete when it did not judge the identity."""
     if login.bind == "simple" and not (login.username and login.password):
         raise AccessRefused(f"{url}: username and password may not be empty: the server would take it for an anonymous bind")
-    _kerberos(connection, url) if login.bind == "kerberos" else connection.bind(read_server_info=False)
-    result = connection.result
+    if login.bind == "kerberos":
+        result = _ldap_kerberos.bind(connection, url, login.username, login.password)
+        connection.bound = result["result"] == 0
+    else:
+        connection.bind(read_server_info=False)
+        result = connection.result
     if result["result"] == 0:
         return
     told = f"{result['result']} {result['description']}"
     if result["result"] not in _REFUSING:
         raise Incomplete(f"{url}: could not answer the bind: {told} {(result.get('message') or '').strip()[:200]}")
     raise AccessRefused(f"{url}: refused {login.username or 'the Kerberos ticket'}: {refusal(result)}; tried once, not again")
-
-
-def _kerberos(connection: Any, url: str) -> None:
-    try:
-        import gssapi  # type: ignore[import-untyped,import-not-found,unused-ignore]  # optional: only bind = "kerberos" needs it
-    except ImportError:
-        raise AccessRefused(f'{url}: bind = "kerberos" needs the gssapi package: pip install gssapi') from None
-    try:
-        connection.bind(read_server_info=False)
-    except gssapi.exceptions.GSSError as problem:
-        raise AccessRefused(
-            f"{url}: no Kerberos ticket that the server takes: {problem}; run kinit, or set KRB5_CLIENT_KTNAME"
-        ) from None
 
 
 def refusal(result: Mapping[str, Any]) -> str:

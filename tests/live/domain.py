@@ -46,6 +46,7 @@ CONF = """
     log file = {folder}/log
     dsdb:schema update allowed = yes
     ldb:nosync = true
+    ldap server require strong auth = allow_sasl_over_tls
     tls enabled = yes
     tls keyfile = {folder}/key.pem
     tls certfile = {folder}/cert.pem
@@ -113,6 +114,11 @@ class DomainController:
     def sid_of(self, login: str) -> str:
         return self.tool("user", "show", login, "--attributes=objectSid").partition("objectSid: ")[2].split()[0]
 
+    def keytab(self, principal: str) -> Path:
+        path = self.folder / f"{principal.replace('/', '-')}.keytab"
+        _run("samba-tool", "domain", "exportkeytab", str(path), f"--principal={principal}", "-s", f"{self.folder}/smb.conf")
+        return path
+
     def populate(self, lines: Iterable[Mapping[str, Any]], *how: str) -> None:
         """All of these changes in one transaction, straight into the database: some hundred objects a second."""
         script, told = Path(__file__).with_name("populate.py"), "".join(json.dumps(line) + "\n" for line in lines)
@@ -161,7 +167,7 @@ def _provision(made: DomainController) -> None:
     _certificate(folder, made.address)
     _run("samba-tool", "domain", "provision", "-s", f"{folder}/smb.conf", f"--realm={REALM}", f"--domain={DOMAIN}", "--host-name=DC1", f"--host-ip={made.address}", "--server-role=dc", "--dns-backend=NONE", f"--adminpass={PASSWORD}")  # fmt: skip
     # Names that tickets are made for: nobody else writes them where no DNS service runs.
-    made.populate([{"do": "join", "dn": f"CN=DC1,OU=Domain Controllers,{BASE}", "set": {"servicePrincipalName": [f"ldap/{name}" for name in ("dc1.live.example", made.address)]}}])  # fmt: skip
+    made.populate([{"do": "join", "dn": f"CN=DC1,OU=Domain Controllers,{BASE}", "set": {"servicePrincipalName": [f"ldap/{name}" for name in ("dc1.live.example", made.address, "127.0.0.1")]}}])  # fmt: skip
 
 
 def _wait(server: subprocess.Popen[bytes], made: DomainController) -> None:
