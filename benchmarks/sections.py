@@ -157,7 +157,7 @@ def of_faults(sizes: Sequence[int], rounds: int) -> Iterator[Section]:
     head = ("system", "kinds", "places", "injected", *(word.partition(",")[0] for word in OUTCOMES), "s")
     figures = [
         (
-            one.tally.name, str(one.tally.kinds), str(one.tally.places), f"{one.tally.injected:,}",
+            one.tally.name, str(one.tally.kinds), str(one.tally.places), f"{one.tally.injected:,} of {one.tally.kinds * one.tally.places:,}",
             *(f"{one.tally.outcomes[word]:,}" for word in OUTCOMES), f"{one.seconds:.0f}",
         )
         for one in found
