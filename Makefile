@@ -34,7 +34,7 @@ bench: $(PEERS)/.peers ## time the night and the readers beside their peers, for
 kills: $(VENV)/.tests ## an apply broken off at every call that leaves a trace, other people's edits, tamperings, for docs/benchmarks.md (hours; EVERY=50: at each fiftieth call, and no write-up)
 	@EVERY="$(EVERY)" $(BIN)/python -m benchmarks edits kills
 
-sweep: $(VENV)/.tests ## every kind of fault at every page of every listing, counted, for docs/benchmarks.md (twenty minutes on two quiet cores; SIZE=12: one in twelve, and no write-up)
+sweep: $(VENV)/.tests ## every kind of fault at every page of every listing, counted, for docs/benchmarks.md (twenty minutes on two quiet cores; SIZE=12: one in twelve)
 	@SIZE="$(SIZE)" $(BIN)/python -m benchmarks faults
 
 fuzz: $(VENV)/.tests  ## read bad rosters from a seed, CSV and workbooks (N=100000 files, SEED=20261122; some minutes)
