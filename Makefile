@@ -6,7 +6,7 @@ PEERS  := .venv-bench
 SWEEPS := tests/night/test_every_fault.py tests/google/test_google_reader.py tests/microsoft/test_microsoft365_faults.py tests/active_directory tests/contract/test_killed.py tests/hr_api tests/hr_scim
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check fix fuzz sweep bench live lock clean
+.PHONY: help demo test check fix fuzz sweep bench kills live lock clean
 
 help:           ## this list
 	@grep -hE '^[a-z]+: .*##|^[a-z]+:.*  +##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/' | expand -t 10
@@ -28,10 +28,13 @@ fix: $(VENV)/.tests   ## let the formatter and the linter mend what they can
 	@$(BIN)/ruff check --fix-only -q .
 	@$(BIN)/ruff format -q .
 
-bench: $(PEERS)/.peers ## time the night and the readers beside their peers, for docs/benchmarks.md (half an hour on a quiet machine; BENCHES=engine SIZE=100000: two minutes; BENCHES=kills: an apply broken off at every call, hours; EVERY=50: at each fiftieth)
-	@SIZE="$(SIZE)" ROUNDS="$(ROUNDS)" EVERY="$(EVERY)" $(PEERS)/bin/python -m benchmarks $(BENCHES)
+bench: $(PEERS)/.peers ## time the night and the readers beside their peers, for docs/benchmarks.md (half an hour on a quiet machine; BENCHES=engine SIZE=100000: two minutes)
+	@SIZE="$(SIZE)" ROUNDS="$(ROUNDS)" $(PEERS)/bin/python -m benchmarks $(BENCHES)
 
-sweep: $(VENV)/.tests ## every kind of fault at every page of every listing, counted, for docs/benchmarks.md (an hour; SIZE=12: one in twelve, and no write-up)
+kills: $(VENV)/.tests ## an apply broken off at every call that leaves a trace, other people's edits, tamperings, for docs/benchmarks.md (hours; EVERY=50: at each fiftieth call, and no write-up)
+	@EVERY="$(EVERY)" $(BIN)/python -m benchmarks edits kills
+
+sweep: $(VENV)/.tests ## every kind of fault at every page of every listing, counted, for docs/benchmarks.md (twenty minutes on two quiet cores; SIZE=12: one in twelve)
 	@SIZE="$(SIZE)" $(BIN)/python -m benchmarks faults
 
 fuzz: $(VENV)/.tests  ## read bad rosters from a seed, CSV and workbooks (N=100000 files, SEED=20261122; some minutes)

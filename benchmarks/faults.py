@@ -4,7 +4,7 @@ Each fault is put into an otherwise undisturbed reading of an embedded system wh
 several: by the connector itself, over real sockets, with its retries and restarts. A cloud is broken page by page of every
 endpoint, logins included (of endpoints that differ by an id alone, the one with the most pages stands for all); a directory at
 every request of its reading, in three sizes. A fault that cannot be done to an answer (no next link to spoil on a last page)
-is not counted. The answer is then held against that of an undisturbed reading, cell by cell. A second factor or a manager
+is not counted: "of" says how many there would be. The answer is then held against that of an undisturbed reading, cell by cell. A second factor or a manager
 may be left untold of somebody: that is "not known", which no policy takes for "no".
 
 Not in these figures: what a system hides for good and consistently, which no single reading can tell. That is held against
@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import logging
 import multiprocessing
+import sys
 import tempfile
 import time
 from collections.abc import Iterator
@@ -29,7 +30,7 @@ from tests.sweep.count import Tally, swept
 from tests.sweep.subjects import SUBJECTS
 
 FEWEST, FEWEST_KINDS = 5_000, 40
-AT_ONCE = 2  # processes
+AT_ONCE = 3  # processes: a reading waits for its own threads now and then
 
 
 @dataclass(frozen=True)
@@ -43,7 +44,10 @@ class Swept:
 def measure(one_in: int = 1) -> Iterator[Swept]:
     """Every system, each in a process of its own; one shot in so many."""
     with ProcessPoolExecutor(AT_ONCE, multiprocessing.get_context("spawn")) as processes:
-        yield from processes.map(partial(_swept, one_in), SUBJECTS)
+        for found in processes.map(partial(_swept, one_in), SUBJECTS):
+            told = ", ".join(f"{number:,} {word}" for word, number in found.tally.outcomes.items())
+            print(f"{found.tally.name}: {found.tally.injected:,} faults in {found.seconds:.0f} s: {told}", file=sys.stderr)
+            yield found
 
 
 def _swept(one_in: int, name: str) -> Swept:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from benchmarks import engine, faults, google_read, graph_read, kills, ldap_read, memory_read, plans
+from benchmarks import edits, engine, faults, google_read, graph_read, kills, ldap_read, memory_read, plans
 from benchmarks.write_up import Bar, Section
 from tests.sweep.verdicts import OUTCOMES
 
@@ -22,7 +22,7 @@ def engine_title(size: int) -> str:
     return f"The night, {size:,} people"
 
 
-APPLY, KILLED = "Applying a plan", "Applying a plan that is broken off"
+APPLY, KILLED, EDITED = "Applying a plan", "Applying a plan that is broken off", "Plans beside other hands"
 LINEAR = "The night, as the company grows"
 FAULTS = "Whatever goes wrong"
 PULL = "A pull of four sources at once"
@@ -176,7 +176,7 @@ def of_faults(sizes: Sequence[int], rounds: int) -> Iterator[Section]:
     head = ("system", "kinds", "places", "injected", *(word.partition(",")[0] for word in OUTCOMES), "s")
     figures = [
         (
-            one.tally.name, str(one.tally.kinds), str(one.tally.places), f"{one.tally.injected:,}",
+            one.tally.name, str(one.tally.kinds), str(one.tally.places), f"{one.tally.injected:,} of {one.tally.kinds * one.tally.places:,}",
             *(f"{one.tally.outcomes[word]:,}" for word in OUTCOMES), f"{one.seconds:.0f}",
         )
         for one in found
@@ -204,6 +204,18 @@ def of_kills(sizes: Sequence[int], rounds: int) -> Iterator[Section]:
         for t in tallies
     ]  # fmt: skip
     yield Section(KILLED, _explained(kills), head, figures, _bars_of_kills({t.way: t for t in tallies}))
+
+
+def of_edits(sizes: Sequence[int], rounds: int) -> Iterator[Section]:
+    """Other people's edits, tamperings, undo."""
+    found = edits.measure()
+    for one in found:
+        if not one.held:
+            print(one.words, file=sys.stderr)
+    figures = [(one.what, f"{one.tries:,}", f"{one.seconds:.1f}") for one in found]
+    promises = ("none overwritten", "every reversible attribute byte for byte as before", "all found")
+    bars = [Bar(f"{one.tries:,} {one.what}: {promise}", "all held" if one.held else "not all", one.held) for one, promise in zip(found, promises, strict=True)]  # fmt: skip
+    yield Section(EDITED, _explained(edits), ("what", "how often", "wall s"), figures, bars)
 
 
 def _bars_of_kills(found: Mapping[str, kills.Tally]) -> list[Bar]:
@@ -236,7 +248,7 @@ class Bench:
     measure: Callable[[Sequence[int], int], Iterator[Section]]
     minutes: str
     packages: tuple[str, ...]
-    by_name: bool = False  # only when it is named
+    target: str = ""  # make's word for it; it is measured only when it is named
 
 
 BENCHES: Mapping[str, Bench] = {
@@ -246,7 +258,8 @@ BENCHES: Mapping[str, Bench] = {
     "google": Bench(of_google, "3", ("requests", "google-api-python-client", "httplib2")),
     "memory": Bench(of_memory, "15", ("pyarrow", "ldap3", "requests")),
     "plans": Bench(of_plans, "2", ()),
-    "faults": Bench(of_faults, "60", ("requests", "ldap3", "msal")),
-    "kills": Bench(of_kills, "180", (), by_name=True),
+    "faults": Bench(of_faults, "20", ("requests", "ldap3", "msal")),
+    "kills": Bench(of_kills, "180", (), target="kills"),
+    "edits": Bench(of_edits, "1", (), target="kills"),
 }
-ORDER = (*map(engine_title, ENGINE_SIZES), LINEAR, *READERS, PULL, FAULTS, APPLY, KILLED)
+ORDER = (*map(engine_title, ENGINE_SIZES), LINEAR, *READERS, PULL, FAULTS, APPLY, EDITED, KILLED)

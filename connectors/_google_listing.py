@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import gc
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -14,6 +12,7 @@ from urllib.parse import quote
 
 from googleapiclient.discovery import build
 
+from connectors._bulk import no_cycles
 from connectors._http import Api, NotThere, PageExpired, pages
 from reconciler.connector import Incomplete
 
@@ -72,7 +71,7 @@ def _gathered(api: Api, first: str, name: str, take: Callable[[Json], Any]) -> L
     turned: list[Future[list[Any]]] = []
     last: list[Any] = []
     empty = 0
-    with _no_collecting(), ThreadPoolExecutor(1) as turning:
+    with no_cycles(), ThreadPoolExecutor(1) as turning:
         for answer in _present(_pages(api, first)):
             rows = _objects(first, answer, name)
             if answer.get("nextPageToken"):
@@ -104,21 +103,6 @@ def _present(answers: Iterator[Json]) -> Iterator[Json]:
         yield from answers
     except NotThere as problem:
         raise Incomplete(f"a later page is missing: {problem}") from None
-
-
-@contextmanager
-def _no_collecting() -> Iterator[None]:
-    """The garbage collector rests: decoded pages hold no circles, and looking through them doubles the time they take.
-
-    Whoever found it running starts it again, so it runs when the last of several listings has ended.
-    """
-    running = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if running:
-            gc.enable()
 
 
 def _taken(first: str, rows: Sequence[Json], take: Callable[[Json], Any]) -> list[Any]:

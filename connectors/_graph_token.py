@@ -6,6 +6,7 @@ import json
 import logging
 import threading
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -38,6 +39,8 @@ class Client(Protocol):
     @property
     def certificate(self) -> Secret | None: ...
     @property
+    def managed_identity(self) -> bool: ...
+    @property
     def login_url(self) -> str: ...
     @property
     def graph_url(self) -> str: ...
@@ -63,31 +66,53 @@ class Token:
             return self._header
 
     def _fetch(self) -> str:
-        settings = self._settings
         logging.getLogger("msal.oauth2cli.oauth2").disabled = True  # it logs answers that it cannot read, tokens and all
-        login, graph = settings.login_url.rstrip("/"), settings.graph_url
+        who = self._settings.client_id or "the machine's own identity"
+        where = "managed identity" if self._settings.managed_identity else self._settings.login_url.rstrip("/")
         try:
-            session = new_session(login, settings.ca_file)
-            client = _Plain(session) if login.startswith("http://") else _Timed(session)
-            self._app = msal.ConfidentialClientApplication(
-                settings.client_id, client_credential=_credential(settings), authority=f"{_secured(login)}/{settings.tenant}",
-                instance_discovery=False, http_client=client,  # the configured login is asked, and nobody else
-            )  # fmt: skip
-            host = "/".join(graph.split("/")[:3])
-            answer = self._app.acquire_token_for_client([f"{host}/.default"])
+            answer = self._asked()
         except (requests.RequestException, OSError, msal.exceptions.MsalError, *_NO_ANSWER) as problem:
-            raise Incomplete(f"{login}: no token: {type(problem).__name__}: {problem}") from None
+            raise Incomplete(f"{where}: no token: {type(problem).__name__}: {problem}") from None
         except ValueError as problem:  # msal's word for a tenant that is not there
-            raise AccessRefused(f"{login}: tenant {settings.tenant}: {problem}") from None
+            raise AccessRefused(f"{where}: tenant {self._settings.tenant}: {problem}") from None
         if not isinstance(answer.get("access_token", ""), str):
-            raise Incomplete(f"{login}: no token: what came in its place is a {type(answer['access_token']).__name__}")
+            raise Incomplete(f"{where}: no token: what came in its place is a {type(answer['access_token']).__name__}")
         if "access_token" not in answer:
             told = next(iter(str(answer.get("error_description") or answer.get("error") or "").splitlines()), "")
-            raise AccessRefused(
-                f"{login}: refused client {settings.client_id}: {told}; renew the secret or certificate in the app registration"
-            )
+            raise AccessRefused(f"{where}: refused {self._kind} {who}: {told}; {self._fix}")
         token: str = answer["access_token"]
         return token
+
+    @property
+    def _kind(self) -> str:
+        return "managed identity" if self._settings.managed_identity else "client"
+
+    @property
+    def _fix(self) -> str:
+        if self._settings.managed_identity:
+            return "assign the identity to this machine, and give it the application permissions of Graph"
+        return "renew the secret or certificate in the app registration"
+
+    def _asked(self) -> Mapping[str, Any]:
+        """msal's answer. The configured login is asked, or the machine's own identity endpoint, and nobody else."""
+        settings, host = self._settings, "/".join(self._settings.graph_url.split("/")[:3])
+        if settings.managed_identity:
+            session = requests.Session()  # the endpoint is at this machine's own door: no proxy, and plain http
+            session.trust_env = False
+            own = settings.client_id
+            identity = msal.UserAssignedManagedIdentity(client_id=own) if own else msal.SystemAssignedManagedIdentity()
+            found: Mapping[str, Any] = msal.ManagedIdentityClient(identity, http_client=_Timed(session)).acquire_token_for_client(
+                resource=host
+            )
+            return found
+        login = settings.login_url.rstrip("/")
+        session = new_session(login, settings.ca_file)
+        client = _Plain(session) if login.startswith("http://") else _Timed(session)
+        self._app = msal.ConfidentialClientApplication(
+            settings.client_id, client_credential=_credential(settings), authority=f"{_secured(login)}/{settings.tenant}",
+            instance_discovery=False, http_client=client,
+        )  # fmt: skip
+        return dict(self._app.acquire_token_for_client([f"{host}/.default"]))
 
 
 class _Timed:

@@ -6,10 +6,10 @@ A message is (RFC 4511, BER): 0x30 length { 0x02 number, operation, [0] controls
 
 from __future__ import annotations
 
-import gc
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from connectors._bulk import no_cycles
 from connectors._ldap_ending import long_length
 from reconciler.connector import Incomplete
 
@@ -53,15 +53,11 @@ def decode(data: bytes, number: int) -> list[Entry]:
 
     The collector of garbage rests meanwhile: a page is some ten thousand new lists, of which none is garbage yet.
     """
-    resting = gc.isenabled()
-    gc.disable()
     try:
-        return list(_decoded(data, number))
+        with no_cycles():
+            return list(_decoded(data, number))
     except (IndexError, UnicodeDecodeError) as problem:
         raise Incomplete(f"the server sent an entry that cannot be read: {problem}") from None
-    finally:
-        if resting:
-            gc.enable()
 
 
 def _decoded(data: bytes, number: int) -> Iterator[Entry]:

@@ -81,13 +81,14 @@ class WriterLogin(BaseModel):
 
 
 class Settings(ConnectorSettings):
-    """One tenant, read as an application."""
+    """One tenant, read as an application, or as the managed identity of an Azure machine (by `client_id` where it has several)."""
 
     kind: Literal["microsoft365"]
     tenant: str
-    client_id: str
+    client_id: str = ""
     client_secret: SecretRef | None = None
     certificate: SecretRef | None = None
+    managed_identity: bool = False
     login_url: str = "https://login.microsoftonline.com"
     graph_url: str = GRAPH_URL
     ca_file: FileRef | None = None
@@ -105,8 +106,10 @@ class Settings(ConnectorSettings):
 
     @model_validator(mode="after")
     def _one_credential(self) -> Settings:
-        if (self.client_secret is None) == (self.certificate is None):
-            raise ValueError("exactly one of client_secret and certificate is needed")
+        if (self.client_secret is not None) + (self.certificate is not None) + self.managed_identity != 1:
+            raise ValueError("exactly one of client_secret, certificate and managed_identity = true is needed")
+        if not (self.client_id or self.managed_identity):
+            raise ValueError("client_id is needed: the application's id")
         return self
 
 
@@ -125,12 +128,13 @@ def read(settings: Settings, context: Context) -> Iterator[Answer]:
 
 def examine(settings: Settings, context: Context) -> Iterator[Check | Counted | Answer]:
     """What `doctor` asks; a refused application is asked about nothing further. Raises AccessRefused or Incomplete."""
-    for url in {urlsplit(url).netloc: url for url in (settings.login_url, settings.graph_url)}.values():
+    asked = [settings.graph_url] if settings.managed_identity else [settings.login_url, settings.graph_url]
+    for url in {urlsplit(url).netloc: url for url in asked}.values():
         yield from host(url, settings.ca_file, context)
     api = _api(settings, context)
     api.authorise(False)
     yield Identity(_tenant_id(settings, Listings(api)))
-    yield from examined(api, settings.client_id, NEEDS)
+    yield from examined(api, settings.client_id or "managed identity", NEEDS)
 
 
 def whereabouts(settings: Settings, context: Context, ids: Sequence[str]) -> Mapping[str, str]:
@@ -159,7 +163,12 @@ def writer(settings: Settings, context: Context) -> GraphWriter:
     own = settings.writer
     if own is None:
         raise AccessRefused(f"{context.source}: nothing is written without writer = {{ client_id = …, client_secret = … }}")
-    login = {"client_id": own.client_id, "client_secret": own.client_secret, "certificate": own.certificate}
+    login = {
+        "client_id": own.client_id,
+        "client_secret": own.client_secret,
+        "certificate": own.certificate,
+        "managed_identity": False,
+    }
     api = _api(settings.model_copy(update=login), context)
     api.authorise(False)
     settles = AT_HAND if loopback(urlsplit(settings.graph_url).hostname or "") else SETTLES

@@ -3,7 +3,7 @@
 Why it matters
     Nobody will report it stolen, nobody will ask for its removal, and nobody answers for what it does.
 How to fix
-    Give it an owner (its employee id), mark it as a service account, or disable it. Disabled by a plan, it is dealt with; one
+    Give it an owner (its employee id, or `reconciler link`), mark it as a service account, or disable it. Disabled by a plan, it is dealt with; one
     that was disabled in another way is still nobody's, and is told unless `disabled` is false.
 Can be wrong when
     Its owner is on no roster that was read: agencies, board members, a company not yet in HR.

@@ -8,7 +8,7 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from reconciler import verbs_apply, verbs_night, verbs_plans, verbs_reference, verbs_stored, verbs_upkeep
+from reconciler import verbs_apply, verbs_decisions, verbs_night, verbs_plans, verbs_reference, verbs_stored, verbs_upkeep
 from reconciler.command_line import common, streams, taught, unexpected
 from reconciler.errors import ReconcilerError
 
@@ -26,6 +26,8 @@ db = typer.Typer(
     rich_markup_mode=None,
     **taught("db verify", "db backup /backup/today"),
 )
+matches = typer.Typer(invoke_without_command=True, rich_markup_mode=None)
+waivers = typer.Typer(invoke_without_command=True, rich_markup_mode=None)
 findings = typer.Typer(invoke_without_command=True, rich_markup_mode=None, **taught(*FILTERED))
 
 
@@ -52,6 +54,19 @@ findings.command("show", **taught("findings show f-7c1e", "findings show f-7c1e 
 app.command(**taught("explain 000123", "explain jdoe@example.com --format json"))(verbs_stored.explain)
 app.command(**taught("diff", "diff 20261121T0205 20261122T0205 --format json"))(verbs_stored.diff)
 app.command(**taught("report", "report 20261122T0205 --formats html,csv --out /tmp/audit --redact"))(verbs_stored.report)
+app.command(**taught('link tmp-180 000123 --reason "asked the agency, ticket 1234"', 'link ad:jdoe2 jdoe@example.com --reason "a second account"'))(verbs_decisions.link)  # fmt: skip
+app.command(**taught('unlink tmp-180 --reason "it was another Doe"'))(verbs_decisions.unlink)
+app.add_typer(matches, name="matches")
+matches.callback(
+    invoke_without_command=True, **taught("matches --outcome disputed --outcome nobody", "matches --with proposed.toml")
+)(verbs_decisions.matches)
+matches.command("list", **taught("matches list --format csv"))(verbs_decisions.matches_list)
+app.command(**taught('waive f-7c1e --until 2026-12-31 --reason "on call until the handover, ticket 1234"'))(verbs_decisions.waive)
+app.command(**taught('unwaive f-7c1e --reason "handed over"'))(verbs_decisions.unwaive)
+app.add_typer(waivers, name="waivers")
+waivers.callback(invoke_without_command=True, **taught("waivers", "waivers --format csv"))(verbs_decisions.waivers)
+waivers.command("list", **taught("waivers list"))(verbs_decisions.waivers_list)
+app.command(**taught("agenda --days 14", "agenda --format csv"))(verbs_decisions.agenda)
 app.command(**taught('adopt --reason "read through with HR, ticket 1234"'))(verbs_plans.adopt)
 app.command(**taught('hold 000123 --until 2026-12-31 --reason "in hospital, HR ticket 1234"'))(verbs_plans.hold)
 app.command(**taught('unhold 000123 --reason "back at work"'))(verbs_plans.unhold)

@@ -23,13 +23,13 @@ Flags = npt.NDArray[np.bool_]
 Expectation = tuple[str, int, Flags]  # (source, entitlement code, the people expected to hold it)
 
 
-def _fits(rule: Access, attributes: Columns, status: pa.ChunkedArray) -> Flags:
+def fits(rule: Access, attributes: Columns, status: pa.ChunkedArray) -> Flags:
     """The people a rule is about, by these attributes and this status."""
-    fits = np.ones(len(status), bool)
+    found = np.ones(len(status), bool)
     for name, words in rule.when.items():
         column = status if name == "status" else attributes.column(name)
-        fits &= np.asarray(pc.is_in(column, pa.array(words, pa.string())))
-    return fits
+        found &= np.asarray(pc.is_in(column, pa.array(words, pa.string())))
+    return found
 
 
 def expected_accounts(estate: Estate) -> View:
@@ -40,7 +40,7 @@ def expected_accounts(estate: Estate) -> View:
     people, sources = [np.empty(0, np.int64)], [np.empty(0, np.int64)]
     for number, source in enumerate(estate.accounts.sources):
         rules = [rule for rule in estate.access if source in rule.accounts]
-        wanted = np.logical_or.reduce([_fits(rule, estate.people, status) for rule in rules] or [np.zeros(len(may), bool)])
+        wanted = np.logical_or.reduce([fits(rule, estate.people, status) for rule in rules] or [np.zeros(len(may), bool)])
         people.append(np.flatnonzero(wanted & may))
         sources.append(np.full(len(people[-1]), number))
     return _with_accounts(estate, np.concatenate(people), np.concatenate(sources))
@@ -111,10 +111,10 @@ def _expectations(estate: Estate) -> Iterator[Expectation]:
 
 def _by_rules(estate: Estate, attributes: Columns, status: pa.ChunkedArray, may: Flags) -> Iterator[Expectation]:
     for rule in estate.access:
-        fits = _fits(rule, attributes, status) & may
+        meant = fits(rule, attributes, status) & may
         for source, name in rule.entitlements:
             for code in estate.entitlement_codes(source, name):
-                yield source, code, fits
+                yield source, code, meant
 
 
 def former_holdings(estate: Estate) -> View:

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from reconciler import plugins
+from reconciler.accounts import Accounts
 from reconciler.config import Config, Connector
 from reconciler.lookup import Lookup, Row
 from reconciler.sealed import Action
@@ -15,6 +16,7 @@ from reconciler.store_decisions import Hold
 
 # Built-in accounts of a domain, by the end of their SID: Administrator, Guest, krbtgt (Microsoft: Well-known SIDs).
 _BUILTIN_SID = re.compile(r"S-1-5-21-\d+-\d+-\d+-(500|501|502)")
+_NAMES = ("account_id", "sid", "login", "upn", "email")  # what an account may be protected by
 _ENDING = ("disable", "delete")
 
 
@@ -57,6 +59,16 @@ def guards_of(config: Config, holds: Mapping[str, Hold], operators: Iterable[str
     people = {*operators, *config.remediation.approvers} - {"root", "nobody"}
     protected = frozenset(text.casefold() for text in config.remediation.protected)
     return Guards(holds, protected, own, frozenset(name.casefold() for name in people))
+
+
+def nobody(protected: Iterable[str], accounts: Accounts) -> list[str]:
+    """Which of the protected accounts are not to be found: renamed, perhaps, and then no longer protected."""
+    found: set[str] = set()
+    wanted = {text.casefold(): text for text in protected}
+    for column in _NAMES if wanted else ():
+        told = zip(accounts.column("source").to_pylist(), accounts.column(column).to_pylist(), strict=True)
+        found |= {key for source, name in told if name and (key := f"{source}:{name}".casefold()) in wanted}
+    return [text for key, text in wanted.items() if key not in found]
 
 
 def own_names(connector: Connector) -> set[str]:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -34,6 +35,16 @@ class Matches:
     outcome: npt.NDArray[np.int8]
     by: npt.NDArray[np.int8]
     master: Ints  # the row of the account that masters it, or -1
+
+    @cached_property
+    def by_id(self) -> Mapping[str, Sequence[str]]:
+        """People by employee id."""
+        return _people_by(self.roster, "employee_id")
+
+    @cached_property
+    def by_address(self) -> Mapping[str, Sequence[str]]:
+        """People by work e-mail."""
+        return _people_by(self.roster, "work_email")
 
     def count(self, outcome: str) -> int:
         return int(np.count_nonzero(self.outcome == OUTCOME_CODE[outcome]))
@@ -119,10 +130,20 @@ def _candidates(matches: Matches, roster: Roster, key: str, row: int) -> tuple[l
         return [value] if value else [], [person_ref(roster, owner).id] if owner >= 0 else []
     held = matches.accounts.column("aliases" if key == "alias" else key)[row].as_py()
     texts = [text for text in (held if isinstance(held, list) else [held]) if text]
-    theirs = normal(roster.employments("employee_id" if key == "employee_id" else "work_email"))
-    wanted = normal(pa.chunked_array([pa.array(texts, pa.string())])).combine_chunks()
-    hits = roster.person_of[np.asarray(pc.is_in(theirs, wanted.drop_null()), bool)]
-    return texts, sorted({roster.person_ids[int(hit)].as_py() for hit in hits})
+    known = matches.by_id if key == "employee_id" else matches.by_address
+    wanted = normal(pa.chunked_array([pa.array(texts, pa.string())])).to_pylist()
+    return texts, sorted({person for text in wanted for person in known.get(text, ())})
+
+
+def _people_by(roster: Roster | None, column: str) -> Mapping[str, Sequence[str]]:
+    """The people of the roster by one of its columns, in its normal form."""
+    found: dict[str, list[str]] = {}
+    if roster is not None:
+        ids = roster.person_ids.to_pylist()
+        for text, person in zip(normal(roster.employments(column)).to_pylist(), roster.person_of.tolist(), strict=True):
+            if text is not None:
+                found.setdefault(text, []).append(ids[person])
+    return found
 
 
 def person_ref(roster: Roster | None, row: int) -> PersonRef:

@@ -10,7 +10,7 @@ from reconciler.approvals import register
 from reconciler.config import Config
 from reconciler.errors import Incomplete, SafetyStop, UsageError
 from reconciler.filters import Filter
-from reconciler.guards import Guards, guards_of
+from reconciler.guards import Guards, guards_of, nobody
 from reconciler.journal import Entry, Journal
 from reconciler.limits import week_of
 from reconciler.outcomes import lasting, touched
@@ -41,6 +41,11 @@ def planned(config: Config, store: Store, wanted: Filter, maker: Identity, now: 
     if not now_known.record.complete:
         lacking = ", ".join(s.name for s in now_known.record.sources if s.state not in ("complete", "reused"))
         raise Incomplete(f"the last night ({now_known.record.run}) is not complete: {lacking}; a plan is made of a complete one")
+    if missing := nobody(config.remediation.protected, now_known.estate.accounts):
+        raise SafetyStop(
+            f"[remediation] protected names nobody who is there: {', '.join(missing)}; was it renamed? Name it by its immutable id, or "
+            "take it off the list"
+        )
     journal = Journal.of(config.state.dir)
     chosen = wanted.chosen(night_of(config, store, None).findings)
     plan = make(chosen, basis(config, store, journal.entries(), now_known, maker, now), config)

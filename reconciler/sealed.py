@@ -136,8 +136,14 @@ def seal(plan: Plan) -> Plan:
     """The plan with the hash over everything else in it, and a name made of the same hash."""
     body = {**plan.to_json(), "plan": ""}
     body.pop("sha256", None)
-    named = Plan(**{**vars(plan), "plan": f"p-{fingerprint(body)[:12]}", "sha256": ""})
-    return Plan(**{**vars(named), "sha256": fingerprint(named.to_json())})
+    named = Plan(**{**vars(plan), "plan": f"p-{_in_this_order(body)[:12]}", "sha256": ""})
+    return Plan(**{**vars(named), "sha256": _in_this_order(named.to_json())})
+
+
+def _in_this_order(told: Mapping[str, Any]) -> str:
+    """A plan's hash: over its words in the order in which its file has them, so that two lines that change places show."""
+    body = json.dumps(told, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+    return hashlib.sha256(body.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def text_of(plan: Plan) -> bytes:
@@ -159,7 +165,7 @@ def parse(body: bytes, name: str) -> Plan:
         told = json.loads(body.decode("utf-8", "surrogatepass"))
         found = Plan.from_json(told)
         rest = {key: value for key, value in told.items() if key != "sha256"}
-        sound = found.sha256 == fingerprint(rest) and text_of(found) == body and told["schema_version"] == SCHEMA_VERSION
+        sound = found.sha256 == _in_this_order(rest) and text_of(found) == body and told["schema_version"] == SCHEMA_VERSION
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         sound = False
     if not sound:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -11,10 +11,12 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from reconciler.accounts import Accounts
 from reconciler.config import Config
 from reconciler.errors import UsageError
 from reconciler.estate import Estate
-from reconciler.model import RunRecord, SourceReport
+from reconciler.matches import Matches, describe
+from reconciler.model import AccountRef, RunRecord, SourceReport
 from reconciler.nights import load
 from reconciler.pull import Pulled, Source, reuse
 from reconciler.roster import normal
@@ -91,3 +93,57 @@ def person_called(config: Config, store: Store, who: str) -> tuple[str, str | No
         )
         raise UsageError(f"the last run knows {'several' if ids else 'nobody'} called {who!r}; {several}")
     return str(roster.person_ids[people[0]].as_py()), roster.column("name")[people[0]].as_py()
+
+
+def account_called(config: Config, store: Store, who: str) -> AccountRef:
+    """The one account that is called so, as `source:login` where several are; raises UsageError for none and for several."""
+    found = store.night_of()
+    if found is None:
+        raise UsageError("there is no run yet, so no account is known; `reconciler run` makes one")
+    accounts = tonight(config, store, answers_of(config, store), [], found[0].as_of).accounts
+    source, _, rest = who.partition(":")
+    here, name = (source, rest) if source in accounts.sources and rest else (None, who)
+    rows = _rows_called(accounts, name)
+    refs = [AccountRef(*(accounts.column(c)[int(row)].as_py() for c in _REF)) for row in rows]
+    refs = [ref for ref in refs if here in (None, ref.source)]
+    if len(refs) != 1:
+        several = ", ".join(f"{ref.source}:{ref.id}" for ref in refs)
+        raise UsageError(
+            f"several accounts are called so: {several}" if refs else f"the last run knows no account called {who!r}"
+        )
+    return refs[0]
+
+
+_REF = ("source", "account_id", "login", "display_name")
+
+
+def _rows_called(accounts: Accounts, name: str) -> list[int]:
+    wanted = normal(pa.chunked_array([pa.array([name])])).combine_chunks()
+    hits = np.zeros(len(accounts), bool)
+    for column in ("login", "upn", "email", "account_id"):
+        hits |= np.asarray(pc.fill_null(pc.is_in(normal(accounts.column(column)), wanted), False), bool)
+    return [int(row) for row in np.flatnonzero(hits)]
+
+
+def matched(config: Config, store: Store) -> Iterator[dict[str, Any]]:
+    """Whose each account of the last run is."""
+    matches = _matches(config, config, store)
+    return (match.to_json() for match in describe(matches, range(len(matches.outcome))))
+
+
+def rematched(config: Config, store: Store, other: Config) -> Iterator[dict[str, Any]]:
+    """The accounts that another configuration would give to somebody else, and whose they were."""
+    before, after = _matches(config, config, store), _matches(config, other, store)
+    rows = np.flatnonzero((before.outcome != after.outcome) | (before.owner != after.owner)).tolist()
+    for was, will in zip(describe(before, rows), describe(after, rows), strict=True):
+        told = was.to_json()
+        yield {**will.to_json(), "was": {"outcome": told["outcome"], "person": told["person"], "by": told["by"]}}
+
+
+def _matches(config: Config, rules: Config, store: Store) -> Matches:
+    """The last run's accounts under the matching and exempting rules of a configuration."""
+    found = store.night_of()
+    if found is None:
+        raise UsageError("there is no run yet; `reconciler run` makes one")
+    ruled = replace(config, matching=rules.matching, exempt=rules.exempt)
+    return tonight(ruled, store, answers_of(config, store), [], found[0].as_of).matches

@@ -34,11 +34,11 @@ def adopt(
         found = store.night_of(run, complete=True)
         if found is None:
             raise UsageError(f"{run or 'no run'} is complete; only a complete run can be the baseline")
-        said = _said(reason)
+        said = said_now(reason)
         must_be_newer(config, found[0].as_of)
         store.adopt(found[0].run, said)
         accepted_anew(config)
-    _tell(form, {"run": found[0].run, **_who(said)}, f"run {found[0].run} is the baseline")
+    tell(form, {"run": found[0].run, **who_said(said)}, f"run {found[0].run} is the baseline")
 
 
 def hold(
@@ -52,13 +52,13 @@ def hold(
     form = formats("table", "json", "jsonl")
     if until is None:
         raise UsageError("hold needs --until DATE: a hold without an end would be forgotten")
-    end = _end(until)
+    end = ends(until)
     with opened_store() as (config, store):
         person, name = person_called(config, store, who)
-        said = _said(reason)
+        said = said_now(reason)
         store.hold(person, end, said)
-    told = {"person": person, "name": name, "until": instant_text(end), **_who(said)}
-    _tell(form, told, f"{name or person} ({person}) is on hold until {told['until']}")
+    told = {"person": person, "name": name, "until": instant_text(end), **who_said(said)}
+    tell(form, told, f"{name or person} ({person}) is on hold until {told['until']}")
 
 
 def unhold(who: Annotated[str, typer.Argument(metavar="PERSON", help="A person's id, e-mail or login.")], reason: Reason = None) -> None:  # fmt: skip
@@ -67,17 +67,19 @@ def unhold(who: Annotated[str, typer.Argument(metavar="PERSON", help="A person's
 
     form = formats("table", "json", "jsonl")
     with opened_store() as (config, store):
-        said = _said(reason)
+        said = said_now(reason)
         person = who if who in store.holds(said.at) else person_called(config, store, who)[0]
         store.release(person, said)
-    _tell(form, {"person": person, "until": instant_text(said.at), **_who(said)}, f"{person} is no longer on hold")
+    tell(form, {"person": person, "until": instant_text(said.at), **who_said(said)}, f"{person} is no longer on hold")
 
 
 def holds() -> None:
     """Who is on hold, until when, by whom and why."""
     form = formats("table", "json", "jsonl", "csv")
     with opened_store() as (_, store):
-        found = [{"person": h.person, "until": instant_text(h.until), **_who(h.said)} for h in store.holds(asked.now).values()]
+        found = [
+            {"person": h.person, "until": instant_text(h.until), **who_said(h.said)} for h in store.holds(asked.now).values()
+        ]
     show(form, found, ("person", "until", "by", "at", "reason"))
 
 
@@ -183,27 +185,27 @@ def approve(file: PlanFile, reason: Reason = None) -> None:
     }
     irreversible = [action.n for action in made.actions if not action.reversible]
     words = "\n".join((*in_short(made), f"{made.plan} is approved by {given.by}"))
-    _tell(form, {**told, "irreversible": irreversible}, words)
+    tell(form, {**told, "irreversible": irreversible}, words)
 
 
-def _said(reason: str | None) -> Any:
+def said_now(reason: str | None) -> Any:
     from reconciler.store_decisions import Said
     from reconciler.who import identity
 
     return Said(identity().name, asked.now, reason or "")
 
 
-def _who(said: Any) -> dict[str, Any]:
+def who_said(said: Any) -> dict[str, Any]:
     return {"by": said.by, "at": instant_text(said.at), "reason": said.reason}
 
 
-def _end(until: str) -> datetime:
+def ends(until: str) -> datetime:
     """The instant, or the end of the day."""
     end = instant("--until", until)
     return end + timedelta(days=1) if len(until) == len("2026-11-22") else end
 
 
-def _tell(form: str, told: dict[str, Any], words: str) -> None:
+def tell(form: str, told: dict[str, Any], words: str) -> None:
     if form == "table":
         print_text(words)
     else:

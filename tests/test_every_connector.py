@@ -89,6 +89,7 @@ def _completed(name: str, told: Mapping[str, Any]) -> dict[str, Any]:
     """What some connectors want beyond their required fields: a credential, and addresses on this machine."""
     more: dict[str, dict[str, Any]] = {
         "microsoft365": {
+            "client_id": "nobody",
             "client_secret": "file:secret",
             "login_url": "http://127.0.0.1:1",
             "graph_url": "http://127.0.0.1:1/v1.0",

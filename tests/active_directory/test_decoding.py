@@ -161,6 +161,32 @@ KINDS: list[tuple[str, dict[str, list[bytes]], str, str]] = [
     ),
     ("a shared mailbox", {"objectClass": [b"user"], "msExchRecipientTypeDetails": [b"4"]}, "S-1-5-21-1-2-3-1108", "shared"),
     ("a room", {"objectClass": [b"user"], "msExchRecipientTypeDetails": [b"16"]}, "S-1-5-21-1-2-3-1109", "room"),
+    ("a linked mailbox", {"objectClass": [b"user"], "msExchRecipientTypeDetails": [b"2"]}, "S-1-5-21-1-2-3-1110", "shared"),
+    (
+        "a remote shared mailbox",
+        {"objectClass": [b"user"], "msExchRecipientTypeDetails": [b"34359738368"]},
+        "S-1-5-21-1-2-3-1111",
+        "shared",
+    ),
+    ("a remote room", {"objectClass": [b"user"], "msExchRecipientTypeDetails": [b"8589934592"]}, "S-1-5-21-1-2-3-1112", "room"),
+    (
+        "remote equipment",
+        {"objectClass": [b"user"], "msExchRecipientTypeDetails": [b"17179869184"]},
+        "S-1-5-21-1-2-3-1113",
+        "room",
+    ),
+    (
+        "a remote mailbox of a person",
+        {"objectClass": [b"user"], "msExchRecipientTypeDetails": [b"2147483648"]},
+        "S-1-5-21-1-2-3-1114",
+        "person",
+    ),
+    (
+        "an arbitration mailbox",
+        {"objectClass": [b"user"], "msExchRecipientTypeDetails": [b"8388608"]},
+        "S-1-5-21-1-2-3-1115",
+        "shared",
+    ),
     ("a contact", {"objectClass": [b"contact"]}, "", "contact"),
 ]
 

@@ -20,7 +20,8 @@ import pytest
 
 from tests.contract.conftest import Estate
 
-VERBS = ["demo", "init", "check", "doctor", "run", "findings", "explain", "diff", "report", "adopt", "hold", "unhold", "holds", "plan", "show",
+VERBS = ["demo", "init", "check", "doctor", "run", "findings", "explain", "diff", "report", "link", "unlink", "matches", "waive",
+         "unwaive", "waivers", "agenda", "adopt", "hold", "unhold", "holds", "plan", "show",
          "approve", "apply", "undo", "evidence", "db", "schedule", "policies", "schema", "version"]  # fmt: skip
 
 
@@ -208,7 +209,20 @@ def test_a_format_that_makes_no_sense_is_refused(lived: Estate, words: list[str]
 # --- help and mistakes ----------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("verb", [*VERBS, "findings list", "findings show", "policies list", "policies docs", "db verify"])
+@pytest.mark.parametrize(
+    "verb",
+    [
+        *VERBS,
+        "findings list",
+        "findings show",
+        "policies list",
+        "policies docs",
+        "db verify",
+        "db upgrade",
+        "db backup",
+        "db prune",
+    ],
+)
 def test_help_teaches_with_an_example(lived: Estate, verb: str) -> None:
     done = lived.cli(*verb.split(), "--help")
     assert done.returncode == 0

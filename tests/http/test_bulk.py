@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import gc
+import re
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 
@@ -26,6 +29,25 @@ def test_it_rests_until_the_last_reader_is_done() -> None:
     assert not gc.isenabled()
     second.__exit__(None, None, None)
     assert gc.isenabled()
+
+
+def test_readers_that_come_and_go_at_once_leave_it_working() -> None:
+    """Whether it runs is asked and changed under one lock: asked first and switched off later, it would stay off for good."""
+    gc.enable()
+
+    def reading(_: int) -> None:
+        for _ in range(300):
+            with no_cycles():
+                pass
+
+    with ThreadPoolExecutor(8) as readers:
+        list(readers.map(reading, range(8)))
+    assert gc.isenabled()
+
+
+@pytest.mark.parametrize("module", sorted((Path(__file__).parents[2] / "connectors").glob("*.py")), ids=lambda path: path.stem)
+def test_nobody_else_switches_it(module: Path) -> None:
+    assert module.stem == "_bulk" or not re.search(r"\bgc\.(dis|en)able", module.read_text("utf-8"))
 
 
 def test_it_works_again_after_a_reading_that_broke() -> None:

@@ -1,6 +1,6 @@
 """The program itself under strace: killed, or with a full or broken disk, at some of its calls; then applied again.
 
-`make bench BENCHES=kills` does it at every call.
+`make kills` does it at every call.
 """
 
 from __future__ import annotations

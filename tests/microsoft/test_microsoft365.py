@@ -14,6 +14,7 @@ from connectors.microsoft365 import NEEDS, Settings, anchor, instant, read
 from reconciler.connector import AccessRefused, Answer, Context, Ended, Identity, Incomplete, Page, Unreadable
 from reconciler.sandbox.faults import Fault, Faults
 from reconciler.sandbox.graph import READER, READING, GraphServer, Registration, microsoft
+from reconciler.sandbox.http import HttpServer, Reply, Request, json_reply
 from reconciler.sandbox.tenant import user
 from reconciler.sandbox.tls import Authority
 from reconciler.tables import AREAS
@@ -212,6 +213,33 @@ def test_a_wrong_secret_is_tried_once_and_never_shown(
 def test_an_unknown_tenant_is_said_to_be_one(server: GraphServer, tmp_path: Path) -> None:
     with pytest.raises(AccessRefused, match=r"elsewhere\.example"):
         answers(server, tmp_path, tenant="elsewhere.example")
+
+
+@pytest.mark.parametrize("own", ["", "33333333-3333-3333-3333-333333333333"], ids=["the machine's", "one of several"])
+def test_a_managed_identity_takes_the_place_of_a_secret(
+    server: GraphServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, own: str
+) -> None:
+    """As App Service offers it: an endpoint of the machine's own, over plain http, that gives tokens for a resource."""
+    token = server.login._token(READER, "https://graph.microsoft.com")
+    asked: list[Request] = []
+
+    def answer(request: Request) -> Reply:
+        asked.append(request)
+        known = request.headers["x-identity-header"] == "door"
+        return json_reply(
+            {"access_token": token, "expires_on": "4102444800", "resource": "x"} if known else {}, 200 if known else 403
+        )
+
+    endpoint = HttpServer(answer).start()
+    monkeypatch.setenv("IDENTITY_ENDPOINT", f"{endpoint.url}/msi/token")
+    monkeypatch.setenv("IDENTITY_HEADER", "door")
+    found = answers(server, tmp_path, client_secret=None, managed_identity=True, client_id=own)
+    assert len(people(found)) == 11
+    assert [(a.query["resource"], a.query.get("client_id", "")) for a in asked] == [(server.url, own)]
+    monkeypatch.setenv("IDENTITY_HEADER", "another")
+    with pytest.raises(AccessRefused, match="managed identity"):
+        answers(server, tmp_path, client_secret=None, managed_identity=True, client_id=own)
+    endpoint.close()
 
 
 def test_a_token_in_an_answer_that_cannot_be_read_is_not_logged(

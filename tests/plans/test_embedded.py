@@ -18,6 +18,7 @@ from reconciler.filters import Filter
 from reconciler.journal import Journal
 from reconciler.model import Finding
 from reconciler.planning import planned, undone
+from reconciler.remedies import MASTERED
 from reconciler.run import Wish, nightly
 from reconciler.sandbox.company import Company
 from reconciler.sandbox.embedded import Embedded
@@ -121,6 +122,9 @@ def test_applied_gone_undone_and_back(house: Remediated) -> None:
     applied = house.apply(plan)
     assert {r.outcome for r in applied.results.values()} <= {"done", "already"}, applied.results
     assert {a.source for a in plan.actions} == {"ad", "m365", "google"}
+    synced = {here for here, user in house.embedded.tenant.users.items() if user["onPremisesSyncEnabled"]}
+    in_cloud = [a for a in plan.actions if a.source == "m365" and a.account["id"] in synced]
+    assert in_cloud and not {a.kind for a in in_cloud} & set(MASTERED)  # of whom the directory masters, it alone is written
     synchronise(house)
     answered = {finding for a in plan.actions for finding in a.findings}
     assert {"orphan-account", "leaver-account-used"} <= {found[f].policy for f in answered}

@@ -6,9 +6,10 @@ from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
+import pyarrow as pa
 import pytest
 
-from reconciler.guards import Guards, last_administrators
+from reconciler.guards import Guards, last_administrators, nobody
 from reconciler.sealed import Action
 from reconciler.store_decisions import Hold, Said
 from tests.plans.memory import NOW, action
@@ -66,3 +67,24 @@ ADMINS = [
 @pytest.mark.parametrize(("actions", "live", "kept"), [a[1:] for a in ADMINS], ids=[a[0] for a in ADMINS])
 def test_the_last_administrator_is_never_in_a_plan(actions: list[Action], live: set[str], kept: set[int]) -> None:
     assert set(last_administrators(actions, lookup(live))) == kept
+
+
+EVERYBODY = {
+    "source": ["ad", "ad", "m365"], "account_id": ["a-1", "a-2", "g-1"], "sid": ["S-1-5-21-9-1105", None, None],
+    "login": ["breakglass2", "jo", "Emergency@example.com"], "upn": [None, None, "Emergency@example.com"], "email": [None, None, None],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("protected", "missing"),
+    [
+        (["ad:S-1-5-21-9-1105", "ad:A-2", "m365:emergency@example.com"], []),
+        (["ad:breakglass", "ad:jo"], ["ad:breakglass"]),
+        (["m365:jo"], ["m365:jo"]),
+        ([], []),
+    ],
+    ids=["by SID, id and login", "one was renamed", "of another system", "none"],
+)
+def test_a_protected_account_that_is_nobody_is_told(protected: list[str], missing: list[str]) -> None:
+    accounts: Any = SimpleNamespace(column=lambda name: pa.array(EVERYBODY[name]))
+    assert nobody(protected, accounts) == missing

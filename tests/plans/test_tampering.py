@@ -133,3 +133,12 @@ def test_a_note_of_the_head_that_is_cut_short_costs_nothing(place: int, cut: int
     assert Journal.of(tmp_path).check().problem is None
     Journal.of(tmp_path).append("apply-begun", NOW)
     assert (Journal.of(tmp_path).check().problem, len(Journal.of(tmp_path).entries())) == (None, 3)
+
+
+def test_two_lines_of_one_object_that_change_places_show(plan_body: bytes) -> None:
+    """The same object to a JSON reader, and other bytes than those that were approved."""
+    lines = plan_body.splitlines(keepends=True)
+    at = next(n for n, line in enumerate(lines) if b'"id":' in line and b'"login":' in lines[n + 1])
+    first, second = lines[at].rstrip(b",\n") + b"\n", lines[at + 1].rstrip(b",\n") + b",\n"
+    with pytest.raises(Stale):
+        parse(b"".join([*lines[:at], second, first, *lines[at + 2 :]]), "the plan")
