@@ -127,6 +127,8 @@ def house(dc: DomainController, tmp_path_factory: pytest.TempPathFactory) -> Ite
         (folder / name).touch(0o600)
         (folder / name).write_text(f"Live-{name}-Pass1!")
     dc.tool("group", "addmembers", "Domain Admins", "p-writer")
+    # An account that goes alone from its container is believed to be gone by its tombstone only.
+    dc.populate([{"do": "grant", "dn": f"CN=Deleted Objects,{BASE}", "ace": f"(A;;RPLC;;;{dc.sid_of('p-reader')})"}])
     for unit in (OU, LEAVERS, NEW, ELSEWHERE):
         admin.add(unit, "organizationalUnit")
     for login, more in PEOPLE.items():
