@@ -83,7 +83,8 @@ class House:
         return json.loads(done.stdout) if done.stdout else None
 
     def night(self) -> dict[tuple[str, str], str]:
-        """Tonight's open findings: policy and who -> id."""
+        """Tonight's open findings: policy and who -> id; the roster is a new one, or who came since would be no orphan yet."""
+        (self.folder / "roster.csv").touch()
         self.cli("run", "-q")
         told = [json.loads(line) for line in (self.folder / "var" / "reports" / "latest.jsonl").read_text().splitlines()]
         listed = [finding for finding in told if finding["state"] in ("new", "open", "reopened")]
