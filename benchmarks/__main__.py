@@ -1,4 +1,5 @@
-"""python -m benchmarks [engine] [ldap] [graph] [google] [faults] [plans] [edits] [kills]: measure, print, and write docs/benchmarks.md.
+"""python -m benchmarks [engine] [ldap] [graph] [google] [memory] [faults] [plans] [edits] [kills]: measure, print, and write
+docs/benchmarks.md.
 
 All but edits and kills without a name. SIZE=100000 measures one size instead of those that the document shows, ROUNDS=1 takes one turn
 instead of three (engine, ldap), KEEP=DIR keeps the generated companies there for the next time. EVERY=50 breaks an apply off

@@ -43,9 +43,9 @@ def measure(users: int = 10_000) -> list[Row]:
     """Every comparison: what was read, whose code, seconds of wall and CPU, users or objects a second, and the ratio to ours."""
     with tempfile.TemporaryDirectory() as name:
         key = Path(name) / "key.json"
-        with _server(users, 0.0, key) as url:
+        with served(users, 0.0, key) as url:
             near = _one_chain(url, key, users)
-        with _server(users, FAR, key) as url:
+        with served(users, FAR, key) as url:
             far = _far_away(url, key, users)
     return near + far
 
@@ -146,18 +146,28 @@ def _row(what: str, whose: str, wall: float, cpu: float, objects: int) -> Row:
 
 
 @contextmanager
-def _server(users: int, delay: float, key: Path) -> Iterator[str]:
-    """A served company; its address. It ends when its input is closed."""
-    words = [sys.executable, "-m", "benchmarks.google_read", str(users), str(delay), str(key)]
+def served(users: int, delay: float, key: Path, essential: bool = False) -> Iterator[str]:
+    """A served company; its address. It ends when its input is closed. `essential`: no other scope is delegated."""
+    words = [
+        sys.executable,
+        "-m",
+        "benchmarks.google_read",
+        str(users),
+        str(delay),
+        str(key),
+        *(["essential"] if essential else []),
+    ]
     with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:  # noqa: S603 - our own
         yield (process.stdout.readline() if process.stdout else "").strip()
         process.communicate()
 
 
-def serve(users: int, delay: float, key: Path) -> None:
+def serve(users: int, delay: float, key: Path, essential: bool) -> None:
     """Serve until the input ends."""
     faults = Faults([Fault("^GET", "delay", 0, delay)] if delay else [])
     server = serve_google(_company(users), faults)
+    if essential:
+        server.tokens.delegated = frozenset(ESSENTIAL)
     server.start()
     key.touch(0o600)
     key.write_text(server.key_file())
@@ -191,4 +201,4 @@ def _person(n: int, mail: str) -> Row:
 
 
 if __name__ == "__main__":
-    serve(int(sys.argv[1]), float(sys.argv[2]), Path(sys.argv[3]))
+    serve(int(sys.argv[1]), float(sys.argv[2]), Path(sys.argv[3]), sys.argv[4:] == ["essential"])

@@ -27,8 +27,8 @@ OPENLDAP = (
 )  # fmt: skip
 
 
-def serve(users: int) -> None:
-    """The embedded directory with so many users, until standard input ends; prints where it listens."""
+def serve(users: int, groups: int = 0) -> None:
+    """The embedded directory with so many users, eight groups each of so many, until standard input ends; prints where it listens."""
     from reconciler.sandbox.directory import Directory
     from reconciler.sandbox.ldap_server import LdapServer
 
@@ -48,15 +48,18 @@ def serve(users: int) -> None:
             lastLogonTimestamp=133_000_000_000_000_000 + number, servicePrincipalName=f"http/{login}",
             msExchRecipientTypeDetails=1, **{"mS-DS-ConsistencyGuid": number.to_bytes(16)},
         )  # fmt: skip
+    for number in range(groups):
+        members = [f"CN=User {(number * 20 + k * 31) % (users - 4):06d},{staff}" for k in range(8 * users // groups)]
+        directory.group(f"CN=Group {number:06d},{staff}", f"group{number:06d}", member=list(dict.fromkeys(members)))
     with LdapServer(directory, allow_clear=True) as server:
         print(server.url, flush=True)
         sys.stdin.read()
 
 
 @contextmanager
-def embedded(users: int) -> Iterator[dict[str, Any]]:
+def embedded(users: int, groups: int = 0) -> Iterator[dict[str, Any]]:
     """What a client has to know of the embedded directory, while it runs."""
-    command = [sys.executable, "-m", "benchmarks.ldap_servers", str(users)]
+    command = [sys.executable, "-m", "benchmarks.ldap_servers", str(users), str(groups)]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:  # noqa: S603 - our own module
         url = process.stdout.readline().strip() if process.stdout else ""
         yield {
@@ -132,4 +135,4 @@ def _people(users: int) -> Iterator[str]:
 
 
 if __name__ == "__main__":
-    serve(int(sys.argv[1]))
+    serve(*map(int, sys.argv[1:]))

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from benchmarks import edits, engine, faults, google_read, graph_read, kills, ldap_read, plans
+from benchmarks import edits, engine, faults, google_read, graph_read, kills, ldap_read, memory_read, plans
 from benchmarks.write_up import Bar, Section
 from tests.sweep.verdicts import OUTCOMES
 
@@ -25,6 +25,7 @@ def engine_title(size: int) -> str:
 APPLY, KILLED, EDITED = "Applying a plan", "Applying a plan that is broken off", "Plans beside other hands"
 LINEAR = "The night, as the company grows"
 FAULTS = "Whatever goes wrong"
+PULL = "A pull of four sources at once"
 
 
 def of_engine(sizes: Sequence[int], rounds: int) -> Iterator[Section]:
@@ -140,6 +141,24 @@ def of_google(sizes: Sequence[int], rounds: int) -> Iterator[Section]:
     )
 
 
+def of_memory(sizes: Sequence[int], rounds: int) -> Iterator[Section]:
+    """The peak of a first night's pull and of the night after."""
+    people = sizes[0] if sizes else memory_read.PEOPLE
+    rows = memory_read.measure(people)
+    figures = [
+        (
+            f"night {row['night']}", f"{row['wall']:.0f}", f"{row['cpu']:.0f}", f"{row['peak_mb']:.0f}",
+            ", ".join(f"{name} {seconds:.0f}" for name, seconds in row["seconds"].items()),
+            ", ".join(f"{name} {sum(tables.values()):,}" for name, tables in row["rows"].items()),
+        )
+        for row in rows
+    ]  # fmt: skip
+    peak = max(float(row["peak_mb"]) for row in rows)
+    bars = [Bar(f"{people:,} people of four sources pulled in at most 1 GiB", f"{peak:.0f} MB", peak <= memory_read.MOST_MB)]
+    head = ("pull", "wall s", "CPU s", "peak MB", "seconds by source", "rows by source")
+    yield Section(PULL, _explained(memory_read), head, figures, bars)
+
+
 def of_plans(sizes: Sequence[int], rounds: int) -> Iterator[Section]:
     """An apply beside its floor."""
     rows = [row for _ in range(rounds) for row in plans.measure(*sizes[:1])]
@@ -237,9 +256,10 @@ BENCHES: Mapping[str, Bench] = {
     "ldap": Bench(of_ldap, "4", ("ldap3", "python-ldap")),
     "graph": Bench(of_graph, "3", ("requests", "msal", "msgraph-sdk")),
     "google": Bench(of_google, "3", ("requests", "google-api-python-client", "httplib2")),
+    "memory": Bench(of_memory, "15", ("pyarrow", "ldap3", "requests")),
     "plans": Bench(of_plans, "2", ()),
     "faults": Bench(of_faults, "20", ("requests", "ldap3", "msal")),
     "kills": Bench(of_kills, "180", (), target="kills"),
     "edits": Bench(of_edits, "1", (), target="kills"),
 }
-ORDER = (*map(engine_title, ENGINE_SIZES), LINEAR, *READERS, FAULTS, APPLY, EDITED, KILLED)
+ORDER = (*map(engine_title, ENGINE_SIZES), LINEAR, *READERS, PULL, FAULTS, APPLY, EDITED, KILLED)

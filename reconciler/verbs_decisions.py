@@ -166,8 +166,12 @@ def agenda(days: Annotated[int, typer.Option(metavar="N", min=1, max=366, help="
     form = formats("table", "json", "jsonl", "csv")
     with opened_store() as (config, store):
         found = due(config, store, asked.now, days)
-    rows = found if form in ("json", "jsonl") else [{**row, "accounts": _ready(row["accounts"])} for row in found]
-    show(form, rows, ("day", "what", "person", "name", "department", "accounts", "ready"))
+    rows = (
+        found
+        if form in ("json", "jsonl")
+        else [{**row, "accounts": _ready(row["accounts"]), "lacking": "; ".join(row["lacking"])} for row in found]
+    )
+    show(form, rows, ("day", "what", "person", "name", "department", "accounts", "lacking"))
 
 
 def _ready(accounts: list[dict[str, Any]]) -> str:
