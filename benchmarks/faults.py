@@ -4,8 +4,9 @@ Each fault is put into an otherwise undisturbed reading of an embedded system wh
 several: by the connector itself, over real sockets, with its retries and restarts. A cloud is broken page by page of every
 endpoint, logins included (of endpoints that differ by an id alone, the one with the most pages stands for all); a directory at
 every request of its reading, in three sizes. A fault that cannot be done to an answer (no next link to spoil on a last page)
-is not counted: "of" says how many there would be. The answer is then held against that of an undisturbed reading, cell by cell. A second factor or a manager
-may be left untold of somebody: that is "not known", which no policy takes for "no".
+is not counted: "of" says how many there would be. The answer is then held against that of an undisturbed reading, cell by cell. A second factor,
+a sign-in, a manager or a group's owner may be left untold of somebody: that is "not known", which no policy takes for "no".
+Of the deleted their ids, employee ids and states count.
 
 Not in these figures: what a system hides for good and consistently, which no single reading can tell. That is held against
 earlier nights, and against other questions where the system has any (tests/night/test_certificate.py). "Less than the night

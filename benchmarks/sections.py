@@ -182,7 +182,7 @@ def of_faults(sizes: Sequence[int], rounds: int) -> Iterator[Section]:
         for one in found
     ]  # fmt: skip
     silent = [line for one in found for line in one.tally.silent]
-    figures += [(line, *[""] * (len(head) - 1)) for line in silent[:20]]
+    figures += [(line[:160], *[""] * (len(head) - 1)) for line in silent[:20]]
     yield Section(FAULTS, _explained(faults), head, figures, list(_fault_bars(found, len(silent))))
 
 

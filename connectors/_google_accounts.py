@@ -24,7 +24,7 @@ def account(user: Json, extra: Mapping[str, str]) -> dict[str, Any]:
     return {
         "account_id": user["id"], "login": mail, "upn": mail, "email": mail,
         "aliases": [alias.lower() for alias in [*user.get("aliases", ()), *user.get("nonEditableAliases", ())]],
-        "employee_id": _typed(user.get("externalIds"), "organization"), "given_name": name.get("givenName"),
+        "employee_id": employee_id(user), "given_name": name.get("givenName"),
         "family_name": name.get("familyName"), "display_name": name.get("fullName"), "department": job.get("department"),
         "job_title": job.get("title"), "company": job.get("name"), "location": job.get("location"),
         "enabled": enabled, "state_reason": reason, "created_at": _instant(user.get("creationTime")),
@@ -33,6 +33,10 @@ def account(user: Json, extra: Mapping[str, str]) -> dict[str, Any]:
         "container": user.get("orgUnitPath"), "mfa": user.get("isEnrolledIn2Sv"), "extra": _extra(user, job, extra),
         "manager_mail": (_typed(user.get("relations"), "manager") or "").lower(),
     }  # fmt: skip
+
+
+def employee_id(user: Json) -> str | None:
+    return _typed(user.get("externalIds"), "organization")
 
 
 def tombstone(user: Json, extra: Mapping[str, str]) -> dict[str, Any]:

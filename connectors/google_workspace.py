@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 from connectors._examining import host
 from connectors._google_access import AT_ONCE, SCOPE, Access, Settings
-from connectors._google_accounts import account, by_mail, tombstone
+from connectors._google_accounts import account, by_mail, employee_id, tombstone
 from connectors._google_areas import OPTIONAL, Areas
 from connectors._google_asking import Asking
 from connectors._google_by_hand import cannot, instruct
@@ -122,7 +122,7 @@ class _Reading:
         self.groups: dict[str, Any] = {}
         self.members: dict[str, list[Any]] = {}
         self.differing: list[Json] = []  # groups whose members are not as many as they say
-        self.user_listing = Twice("users", self._list_users, _account_id, self._user_ids)
+        self.user_listing = Twice("users", self._list_users, _decisive, self._user_ids)
         self.group_listing = Twice("groups", self._list_groups, lambda group: str(group["id"]), self._group_ids)
 
     def customer(self) -> Iterator[Answer]:
@@ -166,15 +166,16 @@ class _Reading:
         return account(user, self.settings.extra)
 
     def _user_ids(self, **asked: Any) -> set[str]:
-        request = self._users(sortOrder="DESCENDING", fields="nextPageToken,users/id", **asked)
-        return ids(self.directory, request, "users", lambda user: str(user["id"]))
+        """From the other end, with what decides whose account it is: lost on one way, it is told on the other."""
+        request = self._users(sortOrder="DESCENDING", fields="nextPageToken,users(id,externalIds)", **asked)
+        return ids(self.directory, request, "users", lambda user: f"{user['id']} {employee_id(user)}")
 
     def _one_user(self, here: str) -> dict[str, Any] | None:
         found = there(self.directory, self.words.users().get(userKey=here, projection="full"))
         return None if found is None else self._account(found)
 
     def read_deleted(self) -> Iterator[Answer]:
-        found = Twice("deleted users", self._tombstones, _account_id, lambda: self._user_ids(showDeleted="true")).sure()
+        found = Twice("deleted users", self._tombstones, _decisive, lambda: self._user_ids(showDeleted="true")).sure()
         self.deleted = {one["account_id"]: one for one in found.rows}
         yield Ended("deleted users", found.pages, len(found.rows))
 
@@ -273,8 +274,8 @@ class _Reading:
         yield Page("grants", held.grants, "memberships")
 
 
-def _account_id(one: Json) -> str:
-    return str(one["account_id"])
+def _decisive(one: Json) -> str:
+    return f"{one['account_id']} {one['employee_id']}"
 
 
 def _count(group: Json) -> int | None:

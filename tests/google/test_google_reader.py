@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -180,7 +181,7 @@ US = "/admin/directory/v1/"
 LISTINGS: dict[str, tuple[str, int, str | None]] = {
     "the customer": (f"GET {US}customers/", 1, None),
     "users": (f"GET {US}users\\?.*orderBy=email&projection=full&alt", 3, None),
-    "users from the other end": (f"GET {US}users\\?.*users/id&alt", 3, None),
+    "users from the other end": (f"GET {US}users\\?.*users\\(id,externalIds\\)&alt", 3, None),
     "deleted users": (f"GET {US}users\\?.*projection=full&showDeleted", 1, None),
     "groups": (f"GET {US}groups\\?.*orderBy=email&alt", 2, None),
     "groups from the other end": (f"GET {US}groups\\?.*groups/id", 2, None),
@@ -292,6 +293,25 @@ def test_a_row_without_what_it_is_known_by_is_no_row(google: Served, whole: list
     line, _, area = LISTINGS[listing]
     google.server.faults.reset(Fault(line, "drop_field", 0, name))
     check(google, whole, area, f"{listing} without {name}")
+
+
+LIES = ["one row that is null", "rows that are texts", "one id that is empty", "one id that is a number", "one row with its id alone",
+        "a next link that is a number", "the first row twice"]  # fmt: skip
+
+
+@pytest.mark.parametrize(("listing", "lie"), some(product(("users", "groups", "members", "devices"), LIES), 5))
+def test_an_answer_that_lies_once_makes_no_wrong_one(google: Served, whole: list[Answer], listing: str, lie: str) -> None:
+    google.server.faults.reset(Fault(LISTINGS[listing][0], "spoil", 1, lie))
+    check(google, whole, LISTINGS[listing][2], f"{listing}: {lie}")
+
+
+def test_employee_ids_are_told_by_both_ways(google: Served, whole: list[Answer]) -> None:
+    """Left out on one page of one way, they look like nobody's accounts; the other way tells them."""
+    google.server.faults.reset(Fault(LISTINGS["users"][0], "drop_field", 1, "externalIds"))
+    assert accounts(answers(google)) == accounts(whole)
+    google.server.faults.reset(Fault(LISTINGS["users"][0], "drop_field", 0, "externalIds"))
+    with pytest.raises(SourceError, match="neither is believed"):
+        answers(google)
 
 
 # --- counts, changes meanwhile, time ------------------------------------------------------------------------------

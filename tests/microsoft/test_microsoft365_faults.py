@@ -166,6 +166,23 @@ def test_a_property_that_is_no_longer_told_is_noticed(
     assert found != "whole" or name != "id"
 
 
+LIES = [
+    "one row with its id alone",
+    "one id that is a number",
+    "one row that is null",
+    "a count that is a text",
+    "no next page",
+    "an older page",
+]
+
+
+@pytest.mark.parametrize(("listing", "lie"), some(product(("users", "groups", "members"), LIES), 5))
+def test_an_answer_that_lies_makes_no_wrong_one(server: GraphServer, truth: dict[str, Any], listing: str, lie: str) -> None:
+    how: tuple[Any, Any] = ("stale", None) if lie == "an older page" else ("spoil", lie)
+    server.faults.reset(SHORT, Fault(f"GET .*{LISTINGS[listing][0]}", how[0], 1, how[1]))
+    verdict(server, truth)
+
+
 HIDDEN = [
     "users",
     "groups",

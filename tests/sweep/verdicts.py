@@ -24,7 +24,8 @@ COLUMNS = {
     "managers": ("manager_account_id",),
 }
 # A second factor, or who leads somebody, may be left untold of a few: then it is not known of them, which is no wrong answer.
-MAY_BE_UNTOLD, FEW_UNTOLD = ("mfa", "manager_account_id"), 20
+OF_THE_DELETED = ("account_id", "state_reason", "enabled", "employee_id")  # what is concluded from; the rest only names them
+MAY_BE_UNTOLD, FEW_UNTOLD = ("mfa", "manager_account_id", "last_login_at", "never_logged_in"), 20
 
 
 def truth_of(found: Iterable[Answer]) -> Truth:
@@ -61,11 +62,23 @@ def _shown(one: Truth, other: Truth, areas: set[str]) -> Mapping[str, list[str]]
         untold = {row["account_id"] for row in (*one["accounts"], *other["accounts"]) if row.get(name) is None}
         if len(untold) <= FEW_UNTOLD:
             accounts = [row | ({name: None} if row["account_id"] in untold else {}) for row in accounts]
-    accounts = [{name: value for name, value in row.items() if name not in blank} for row in accounts]
+    accounts = [
+        {
+            name: value
+            for name, value in row.items()
+            if name not in blank and (name in OF_THE_DELETED or row.get("state_reason") != "deleted")
+        }
+        for row in accounts
+    ]
     lost = {row["entitlement_id"] for row in (*one["entitlements"], *other["entitlements"]) if AREA_OF_KIND[row["kind"]] in areas}
+    untold = {
+        row["entitlement_id"] for row in (*one["entitlements"], *other["entitlements"]) if row.get("owner_account_id") is None
+    }
     dropped = {"privileged"} & blank | ({"owner_account_id"} if "owners" in areas else set())
     held = [
-        {n: v for n, v in row.items() if n not in dropped} for row in one["entitlements"] if row["entitlement_id"] not in lost
+        {n: v for n, v in row.items() if n not in dropped and (n != "owner_account_id" or row["entitlement_id"] not in untold)}
+        for row in one["entitlements"]
+        if row["entitlement_id"] not in lost
     ]
     grants = [row for row in one["grants"] if row["entitlement_id"] not in lost]
     return {"accounts": _words(accounts), "entitlements": _words(held), "grants": _words(grants)}
