@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from sys import intern
 from typing import Any
 
 from connectors._ad_values import Attributes, filetime, guid, instant, number, parent, relative_id, sid, text, texts, true
@@ -17,6 +18,7 @@ ATTRIBUTES = (
     "userAccountControl", "accountExpires", "lockoutTime", "whenCreated", "lastLogonTimestamp", "pwdLastSet", "primaryGroupID",
     "servicePrincipalName", "msExchRecipientTypeDetails", "mS-DS-ConsistencyGuid", "isCriticalSystemObject",
 )  # fmt: skip
+_REPEATING = frozenset(column.name for column in ACCOUNTS.columns if column.repeats)  # one text for all who have it
 CLASSES = frozenset(
     {"user", "contact", "computer", "inetorgperson", "msds-groupmanagedserviceaccount", "msds-managedserviceaccount"}
 )
@@ -62,11 +64,12 @@ class Accounts:
             raise Incomplete(f"{dn} came twice: it moved while the directory was read, or the server repeated a page")
         self._seen.add(row["account_id"])
         for name, column in self.columns.items():
-            column.append(row.get(name))
-        self.row_of[dn.lower()] = len(self.primary)
+            value = row.get(name)
+            column.append(intern(value) if name in _REPEATING and value is not None else value)
+        self.row_of[intern(dn.lower())] = len(self.primary)
         self.primary.append(number(entry, "primaryGroupID") or 0)
         manager = text(entry, "manager")
-        self.managers.append(manager.lower() if manager else None)
+        self.managers.append(intern(manager.lower()) if manager else None)
 
     def take_deleted(self, dn: str, entry: Attributes) -> None:
         """Add a tombstone: an account that was, in the container where it was last."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from sys import intern
 from typing import Any
 
 import numpy as np
@@ -37,7 +38,7 @@ class Groups:
     row_of: dict[str, int] = field(default_factory=dict)  # DN in lower case -> row
     sids: list[str | None] = field(default_factory=list)
     owners: list[str | None] = field(default_factory=list)  # DNs in lower case
-    members: list[list[str]] = field(default_factory=list)  # DNs in lower case
+    members: list[list[str]] = field(default_factory=list)  # DNs in lower case, each kept once however many groups name it
     _seen: set[str] = field(default_factory=set)
 
     def __len__(self) -> int:
@@ -58,7 +59,7 @@ class Groups:
         self.row_of[dn.lower()] = len(self.sids)
         self.sids.append(sid(entry["objectSid"][0]) if entry.get("objectSid") else None)
         self.owners.append(owner.lower() if owner else None)
-        self.members.append([member.decode("utf-8", "replace").lower() for member in members])
+        self.members.append([intern(member.decode("utf-8", "replace").lower()) for member in members])
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 Json = Mapping[str, Any]
 
@@ -27,16 +27,24 @@ class Held:
         self.grants["via"] += [via] * len(listed)
 
 
+class Member(NamedTuple):
+    """Of a member of a group, what is needed: a company has millions of them. The address is that of a stranger only."""
+
+    id: str
+    type: str
+    email: str = ""
+
+
 @dataclass(frozen=True)
 class Membership:
     """Everybody's place in the groups: `members` by group id, `accounts` the users there are."""
 
     accounts: Mapping[str, Any]
-    members: Mapping[str, Sequence[Json]]
+    members: Mapping[str, Sequence[Member]]
 
     def people(self, groups: Iterable[str]) -> list[str]:
         """The direct members who are this customer's users; people from outside have no account here."""
-        return [m["id"] for group in groups for m in self.members[group] if m["id"] in self.accounts]
+        return [m.id for group in groups for m in self.members[group] if m.id in self.accounts]
 
     def below(self, group: str) -> set[str]:
         """Every group inside a group, at any depth; a circle ends where it began."""
@@ -50,11 +58,11 @@ class Membership:
         return found
 
     def _inside(self, group: str) -> list[str]:
-        return [m["id"] for m in self.members[group] if m["type"] == "GROUP" and m["id"] in self.members]
+        return [m.id for m in self.members[group] if m.type == "GROUP" and m.id in self.members]
 
     def everybody_in(self, groups: Iterable[str]) -> bool:
         """Whether the whole customer is a member."""
-        return any(m.get("type") == "CUSTOMER" for group in groups for m in self.members[group])
+        return any(m.type == "CUSTOMER" for group in groups for m in self.members[group])
 
 
 def add_groups(held: Held, groups: Iterable[Json], places: Membership) -> None:

@@ -181,7 +181,7 @@ class Reading:
         if not again and (counted is None or counted > len(found)):
             self.differing.append(group)
             return
-        self.members[group] = [member["id"] for member in found]
+        self.members[group] = [intern(member["id"]) for member in found]
         for member in found:
             if member.get("@odata.type") == "#microsoft.graph.user" and member["id"] not in self.accounts:
                 self.strangers.add(member["id"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -16,7 +17,7 @@ from connectors._google_areas import OPTIONAL, Areas
 from connectors._google_asking import Asking
 from connectors._google_by_hand import cannot, instruct
 from connectors._google_examining import examined
-from connectors._google_held import Held, Json, Membership, add_groups
+from connectors._google_held import Held, Json, Member, Membership, add_groups
 from connectors._google_listing import Listed, Twice, having, ids, listed, there, wording
 from connectors._google_writer import ORDER, SETTLES, WRITES, GoogleWriter
 from connectors._http import Api, NotThere, loopback
@@ -120,7 +121,7 @@ class _Reading:
         self.accounts: dict[str, dict[str, Any]] = {}
         self.deleted: dict[str, dict[str, Any]] = {}
         self.groups: dict[str, Any] = {}
-        self.members: dict[str, list[Any]] = {}
+        self.members: dict[str, list[Member]] = {}
         self.differing: list[Json] = []  # groups whose members are not as many as they say
         self.user_listing = Twice("users", self._list_users, _decisive, self._user_ids)
         self.group_listing = Twice("groups", self._list_groups, lambda group: str(group["id"]), self._group_ids)
@@ -223,19 +224,19 @@ class _Reading:
     def _members(self, group_id: str) -> Listed:
         return listed(self.directory, self.words.members().list(groupKey=group_id, maxResults=200), "members", having("type"))
 
-    def _identified(self, member: Json, group: Json) -> Json:
+    def _identified(self, member: Json, group: Json) -> Member:
         """A member with an id: its own, or that of the user or group with its address."""
-        if "id" in member:
-            return member
         mail = str(member.get("email") or "").lower()
-        known = self.by_mail.get(mail) or next(
-            (g["id"] for g in self.groups.values() if str(g.get("email")).lower() == mail), None
-        )
-        if known is None:
+        here = member.get("id") or self.by_mail.get(mail) or self._group_of(mail)
+        if here is None:
             raise Incomplete(
                 f"group {group.get('email', group['id'])}: a member came without an id; nothing of the listing is used"
             )
-        return {**member, "id": known}
+        known = self.accounts.get(here)
+        return Member(known["account_id"] if known else here, sys.intern(member["type"]), "" if known else mail)
+
+    def _group_of(self, mail: str) -> str | None:
+        return next((group["id"] for group in self.groups.values() if str(group.get("email")).lower() == mail), None)
 
     @cached_property
     def by_mail(self) -> Mapping[str, str]:
@@ -245,11 +246,11 @@ class _Reading:
     def meet_strangers(self) -> None:
         """Members with an address of ours whom the listing did not have were made, or deleted, since; many were not."""
         domains = {mail.rpartition("@")[2] for mail in by_mail(self.accounts.values())}
-        outside = [m for held in self.members.values() for m in held if m["type"] == "USER" and m["id"] not in self.accounts]
-        strangers = {m["id"] for m in outside if _domain(m) in domains}
+        outside = [m for held in self.members.values() for m in held if m.type == "USER" and m.id not in self.accounts]
+        strangers = {m.id for m in outside if m.email.rpartition("@")[2] in domains}
         if len(strangers) > MOST_STRANGERS:
             raise Incomplete(f"{len(strangers)} members are users that the listing of users does not hold: the listing is short")
-        known = {m["id"]: self.by_mail.get(str(m.get("email")).lower()) for m in outside}
+        known = {m.id: self.by_mail.get(m.email) for m in outside}
         for here in sorted(strangers):
             found = self._one_user(here)
             if found is None and known[here] is not None and here not in self.deleted:
@@ -286,7 +287,3 @@ def _totals(members: Sequence[Json]) -> set[int]:
     """What a group may say of itself: Google counts "users that are direct members", and leaves open what of groups in groups."""
     kinds = [member["type"] for member in members]
     return {len(kinds), len(kinds) - kinds.count("GROUP"), kinds.count("USER")}
-
-
-def _domain(member: Json) -> str:
-    return (member.get("email") or "").rpartition("@")[2].lower()
