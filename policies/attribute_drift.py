@@ -71,8 +71,12 @@ def _text(texts: pa.Array) -> pa.Array:
 
 def _shown(account: Rows, differs: Mapping[str, pa.Array], rows: npt.NDArray[np.int64]) -> pa.Array:
     """Of some accounts the attributes that drift, each with what HR and what the account says."""
-    pairs = []
-    for name, different in differs.items():
-        pair = pa.StructArray.from_arrays([account.pick(column, rows) for column in _columns(name)], ["hr", "account"])
-        pairs.append(pc.if_else(pc.fill_null(different.take(pa.array(rows)), False), pair, pa.scalar(None, pair.type)))
+    pairs = [
+        pa.StructArray.from_arrays(
+            [account.pick(column, rows) for column in _columns(name)],
+            ["hr", "account"],
+            mask=pc.invert(pc.fill_null(different.take(pa.array(rows)), False)),
+        )
+        for name, different in differs.items()
+    ]
     return pa.StructArray.from_arrays(pairs, list(differs))

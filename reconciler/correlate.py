@@ -17,9 +17,11 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from reconciler import tables
 from reconciler.accounts import Accounts
 from reconciler.matches import OUTCOME_CODE, PERSONAL_KINDS, Matches
 from reconciler.roster import Roster, normal
+from reconciler.vocabulary import Vocabulary
 
 KEYS = ("employee_id", "anchor", "upn", "email", "alias")
 OWNED_KINDS = (*PERSONAL_KINDS, "service")  # accounts that may have an owner on the roster
@@ -34,13 +36,12 @@ NOBODY, SEVERAL, WITHHELD = -1, -2, -3  # what a key may find instead of a perso
 class KeyIndex:
     """One key of all people: for each value the person's row, or SEVERAL or WITHHELD."""
 
-    values: pa.Array
+    values: Vocabulary
     people: Ints
 
     def find(self, texts: pa.ChunkedArray) -> Ints:
         """The person behind each text (NOBODY, SEVERAL and WITHHELD included)."""
-        at = np.asarray(pc.fill_null(pc.index_in(texts.combine_chunks(), self.values), -1), np.int64)
-        return np.where(at < 0, NOBODY, self.people[at]) if len(self.people) else np.full(len(at), NOBODY, np.int64)
+        return np.append(self.people, NOBODY)[self.values.find(tables.whole(texts))]
 
 
 def key_index(values: pa.ChunkedArray, people: Ints, withheld: Flags) -> KeyIndex:
@@ -52,7 +53,7 @@ def key_index(values: pa.ChunkedArray, people: Ints, withheld: Flags) -> KeyInde
     found[codes] = owners
     found[codes[found[codes] != owners]] = SEVERAL
     found[codes[withheld[owners]]] = WITHHELD
-    return KeyIndex(encoded.dictionary, found)
+    return KeyIndex(Vocabulary(encoded.dictionary), found)
 
 
 @dataclass

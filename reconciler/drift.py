@@ -20,6 +20,8 @@ from reconciler.matches import Matches
 from reconciler.model import Change
 from reconciler.snapshots import Snapshot
 
+Edges = npt.NDArray[np.int64]
+_STRETCH = 1 << 17  # edges compared at a time
 Seen = Callable[[Sequence[str]], Mapping[str, datetime]]
 
 
@@ -149,8 +151,17 @@ def _changes(new: Snapshot, old: Snapshot) -> dict[str, int]:
     }
 
 
-def edge_changes(old: npt.NDArray[np.int64], new: npt.NDArray[np.int64]) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-    """(added, removed) between two sorted, distinct edge columns: one stable sort, then neighbours are compared.
+def edge_changes(old: Edges, new: Edges) -> tuple[Edges, Edges]:
+    """(added, removed) between two sorted, distinct edge columns, a stretch at a time so that it stays in the processor's cache."""
+    begins = np.arange(0, max(len(new), 1), _STRETCH)
+    meets = np.searchsorted(old, new[begins[1:]])
+    pairs = zip(np.split(old, meets), np.split(new, begins[1:]), strict=True)
+    added, removed = zip(*(_stretch(*pair) for pair in pairs), strict=True)
+    return np.concatenate(added), np.concatenate(removed)
+
+
+def _stretch(old: Edges, new: Edges) -> tuple[Edges, Edges]:
+    """One stable sort, then neighbours are compared.
 
     A stable sort of two sorted runs is a merge, and an edge of both nights then stands beside its twin. Which night the
     few others are of is looked up.

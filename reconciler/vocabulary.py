@@ -44,12 +44,23 @@ class Vocabulary:
         first = np.ones(len(hashes), bool)  # of a run of the same id, as memberships come group by group
         np.not_equal(hashes[1:], hashes[:-1], out=first[1:])
         begins = np.flatnonzero(first)
-        at = self._hashes.get_indexer(pd.Index(hashes[begins]))
-        codes = np.repeat(np.append(self._codes, -1)[at], np.diff(begins, append=len(hashes)))
+        codes = np.repeat(self._codes_of(hashes[begins]), np.diff(begins, append=len(hashes)))
         strange = np.flatnonzero(codes < 0)
         if len(strange):
             codes[strange] = self._further(ids.take(pa.array(strange)).to_pylist())
         return codes
+
+    def find(self, texts: pa.Array) -> Codes:
+        """Codes of texts, compared letter by letter; -1 for one that has none, and for a null."""
+        codes = self._codes_of(_hashes(texts))
+        if self._others:
+            strange = np.flatnonzero(codes < 0)
+            codes[strange] = [self._others.get(text, -1) for text in texts.take(pa.array(strange)).to_pylist()]
+        same = pc.fill_null(pc.equal(self._known.take(pa.array(codes, mask=codes < 0)), texts), False)
+        return np.where(np.asarray(same), codes, -1)
+
+    def _codes_of(self, hashes: Codes) -> Codes:
+        return np.append(self._codes, -1)[self._hashes.get_indexer(pd.Index(hashes))]
 
     def _further(self, ids: Sequence[str]) -> Codes:
         """The codes of ids that the table does not have, new ones included."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from unittest import mock
 
 import numpy as np
 import pytest
@@ -123,9 +124,10 @@ def test_ids_do_not_know_names_or_order(build: Any, label: Label) -> None:
 edges = st.lists(st.integers(0, 2**59), unique=True, max_size=60).map(lambda numbers: np.array(sorted(numbers), np.int64))
 
 
-@given(edges, edges)
-def test_membership_changes_are_set_differences(old: np.ndarray, new: np.ndarray) -> None:
-    added, removed = drift.edge_changes(old, new)
+@given(edges, edges, st.integers(1, 70))
+def test_membership_changes_are_set_differences(old: np.ndarray, new: np.ndarray, stretch: int) -> None:
+    with mock.patch.object(drift, "_STRETCH", stretch):
+        added, removed = drift.edge_changes(old, new)
     assert (set(added.tolist()), set(removed.tolist())) == (
         set(new.tolist()) - set(old.tolist()),
         set(old.tolist()) - set(new.tolist()),

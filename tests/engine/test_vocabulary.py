@@ -22,6 +22,16 @@ def test_codes_are_those_of_a_dictionary(known: list[str], asked: list[list[str]
     assert len(made) == len(codes)
 
 
+@given(
+    known=st.lists(st.text(max_size=3), unique=True, max_size=60), asked=st.lists(st.none() | st.text(max_size=3), max_size=60)
+)
+def test_what_is_not_known_is_not_found(known: list[str], asked: list[str | None]) -> None:
+    codes: dict[str | None, int] = {text: code for code, text in enumerate(known)}
+    made = Vocabulary(pa.array(known, pa.string()))
+    assert made.find(pa.array(asked, pa.string())).tolist() == [codes.get(text, -1) for text in asked]
+    assert len(made) == len(known)
+
+
 def test_a_code_outlives_the_night() -> None:
     first = Vocabulary()
     first.encode(pa.array(["a", "b"]))
@@ -41,6 +51,14 @@ def test_known_ids_of_one_hash_are_told_apart_and_a_listed_one_is_never_taken_fo
     told = [made.sure(code, pa.array([text])) for code, text in zip(codes, "ab", strict=True)]
     assert told == [True, len(known) != 1]
     assert (codes[0] != codes[1]) == (len(known) != 1)
+
+
+@pytest.mark.parametrize(
+    ("known", "codes"), [(["a", "b"], [1, 0, -1, -1]), (["a"], [-1, 0, -1, -1])], ids=["two of one hash", "one"]
+)
+def test_a_text_of_the_same_hash_is_not_found(known: list[str], codes: list[int], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(vocabulary, "_hashes", lambda texts: vocabulary.np.zeros(len(texts), "int64"))
+    assert Vocabulary(pa.array(known)).find(pa.array(["b", "a", "c", None])).tolist() == codes
 
 
 @given(texts=st.lists(st.text(max_size=20), unique=True, max_size=60), skipped=st.integers(0, 5))
