@@ -59,7 +59,7 @@ def edge_via(edges: Codes) -> Codes:
 
 def distinct(numbers: Codes) -> Codes:
     """Numbers sorted, each once. (numpy's `unique` hashes integers, which takes ten times as long as sorting them.)"""
-    ordered = np.sort(numbers)
+    ordered = np.sort(numbers, kind="stable")  # they come in sorted runs, group by group
     first = np.ones(len(ordered), bool)
     np.not_equal(ordered[1:], ordered[:-1], out=first[1:])
     return ordered if first.all() else ordered[first]

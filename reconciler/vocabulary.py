@@ -31,7 +31,7 @@ class Vocabulary:
         hashes = pd.Index(_hashes(self._known))
         alike = np.flatnonzero(hashes.duplicated(keep=False))
         self._others = dict(zip(self._known.take(pa.array(alike)).to_pylist(), alike.tolist(), strict=True))
-        self._codes = np.delete(np.arange(len(hashes)), alike)
+        self._codes = np.append(np.delete(np.arange(len(hashes)), alike), -1)  # the last for what is not found
         self._hashes = hashes.delete(alike) if len(alike) else hashes
         self._size = len(hashes)
 
@@ -60,7 +60,7 @@ class Vocabulary:
         return np.where(np.asarray(same), codes, -1)
 
     def _codes_of(self, hashes: Codes) -> Codes:
-        return np.append(self._codes, -1)[self._hashes.get_indexer(pd.Index(hashes))]
+        return self._codes[self._hashes.get_indexer(pd.Index(hashes))]
 
     def _further(self, ids: Sequence[str]) -> Codes:
         """The codes of ids that the table does not have, new ones included."""
