@@ -18,7 +18,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from reconciler.tables import INSTANT, VIA
+from reconciler.tables import CODED, INSTANT, VIA
 
 NOW = datetime(2026, 11, 22, 2, 5, tzinfo=UTC)
 TODAY = (NOW.date() - date(1970, 1, 1)).days
@@ -242,7 +242,8 @@ def _dates(days: Ints) -> pa.Array:
 def as_lists(rows: pa.RecordBatch, size: int = 1000) -> Iterator[dict[str, list[Any]]]:
     """Rows in pages of fresh values, as connectors of HTTP sources hand them over: instants as microseconds, a group's id and the way of
     holding said once per run."""
-    rows = rows.cast(pa.schema([f.with_type(pa.int64()) if f.type == INSTANT else f for f in rows.schema]))
+    plain = {INSTANT: pa.int64(), CODED: pa.string()}
+    rows = rows.cast(pa.schema([f.with_type(plain.get(f.type, f.type)) for f in rows.schema]))
     for begin in range(0, rows.num_rows, size):
         page = rows.slice(begin, size)
         yield {

@@ -83,17 +83,17 @@ class Draft:
             raise Incomplete(f"{page.table}: the connector sent unknown columns {sorted(unknown)}")
         batch = pa.RecordBatch.from_arrays([_column(page, column) for column in table.columns], table.names)
         if page.table == "grants":
-            return self._add_grants(page, batch)
-        ids = _ids(page, batch, _ID_COLUMN[page.table])
+            return self._add_grants(batch)
+        ids = _told(
+            batch[_ID_COLUMN[page.table]], f"{page.table}: a row of {page.scope or 'a page'} has no {_ID_COLUMN[page.table]}"
+        )
         codes = self.vocabularies[page.table].encode(ids)
         if not self.vocabularies[page.table].sure(codes, ids):
             raise Incomplete(f"{page.table}: two ids have one hash, which happens once in a million years; run again")
         self._batches.setdefault(page.table, []).append(batch.add_column(0, "code", pa.array(codes, pa.int32())))
         return None
 
-    def _add_grants(self, page: Page, batch: pa.RecordBatch) -> None:
-        for name in ("account_id", "entitlement_id", "via"):
-            _ids(page, batch, name)
+    def _add_grants(self, batch: pa.RecordBatch) -> None:
         self._waiting.append(batch)
         if sum(map(len, self._waiting)) >= _AT_ONCE:
             self._encode_grants()
@@ -101,7 +101,11 @@ class Draft:
     def _encode_grants(self) -> None:
         """Make edges of the memberships that wait."""
         waiting, self._waiting = pa.Table.from_batches(self._waiting).combine_chunks(), []
-        accounts, entitlements, via, since = map(tables.whole, waiting.columns)
+        accounts, entitlements, via = (
+            _told(tables.whole(waiting[name]), f"grants: a membership has no {name}")
+            for name in ("account_id", "entitlement_id", "via")
+        )
+        since = tables.whole(waiting["since"])
         edges = edge_keys(
             self.vocabularies["accounts"].encode(accounts),
             self.vocabularies["entitlements"].encode(entitlements.dictionary)[entitlements.indices.to_numpy()],
@@ -153,12 +157,11 @@ class Draft:
                 )
 
 
-def _ids(page: Page, batch: pa.RecordBatch, name: str) -> pa.Array:
+def _told(ids: pa.Array, otherwise: str) -> pa.Array:
     """A column that no row may lack; raises Incomplete."""
-    ids = batch[name]
     words = ids.dictionary if pa.types.is_dictionary(ids.type) else ids
-    if ids.null_count or pc.any(pc.equal(pc.binary_length(words), 0)).as_py():
-        raise Incomplete(f"{page.table}: a row of {page.scope or 'a page'} has no {name}")
+    if ids.null_count or pc.index(words, "").as_py() >= 0:
+        raise Incomplete(otherwise)
     return ids
 
 
