@@ -138,8 +138,7 @@ def _attributes(data: bytes, at: int, end: int, dn: str) -> Attributes:
             if length > 127:
                 length, at = long_length(data, length, at)
             last = at + length
-        rest = last - at - 2
-        if 0 <= rest < 128 and data[at + 1] == rest:  # one short value, as nearly all have
+        if data[at + 1] == last - at - 2 < 128:  # one short value, as nearly all have
             attributes[name] = [data[at + 2 : last]]
             at = last
         else:
