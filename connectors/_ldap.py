@@ -79,6 +79,7 @@ class Directory:
     deadline: float  # of time.monotonic()
     page_size: int = PAGE_SIZE
     partitions: frozenset[str] = frozenset()  # DNs, in lower case, of which others hold the entries
+    _waits: float = 0.0  # seconds the socket waits for an answer
 
     def pages(self, search: Search) -> Iterator[list[Entry]]:
         """All entries, page by page, to the proper end. Raises Incomplete on any result but success, on any page.
@@ -200,10 +201,10 @@ class Directory:
 
     def _take(self, search: Search, number: int) -> _Answer:
         """Everything up to the end of the search, straight off the socket, not yet decoded."""
-        data, at, head = bytearray(), 0, b""
+        data, at = bytearray(), 0
         with self._unbroken(search):
             while True:
-                size = size_of(head)
+                size = size_of(data, at)
                 if not size or at + size > len(data):
                     self._more(data)
                 else:
@@ -213,7 +214,6 @@ class Directory:
                             break
                         self._elsewhere(search, end)
                     at += size
-                head = bytes(data[at : at + 6])
         if at + size != len(data):
             raise Incomplete(f"{self.url}: {search}: the server went on after it said that it was done; nothing of it is used")
         self._succeeded(search, end)
@@ -241,7 +241,10 @@ class Directory:
         left = self.deadline - time.monotonic()
         if left <= 0:
             raise Incomplete(f"{self.url}: the read took longer than allowed; is the server overloaded?")
-        self._connection.socket.settimeout(min(left, ANSWER_SECONDS))
+        waits = min(left, ANSWER_SECONDS)
+        if waits != self._waits:  # a server may send every entry by itself, and this takes as long as to receive one
+            self._connection.socket.settimeout(waits)
+            self._waits = waits
 
     def _succeeded(self, search: Search, result: Result) -> None:
         if result.code == 0:

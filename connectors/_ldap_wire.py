@@ -23,7 +23,7 @@ MOST_NAMES = 4096
 _names: dict[bytes, str] = {}
 
 
-def size_of(data: bytes, at: int = 0) -> int:
+def size_of(data: bytes | bytearray, at: int = 0) -> int:
     """How many bytes the message at `at` has; 0 while too few have come to tell. Raises Incomplete on what is no LDAP."""
     if len(data) - at < 2:
         return 0
