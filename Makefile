@@ -14,8 +14,8 @@ help:           ## this list
 demo: $(VENV)/.runs   ## two nights on an embedded company: no credentials, no network, no root (about a minute to set up, then ten seconds)
 	@$(BIN)/reconciler demo .demo
 
-test: $(VENV)/.tests  ## every test that needs no root (five or six minutes on two cores)
-	@echo "All tests that need no root: five or six minutes on two cores."
+test: $(VENV)/.tests  ## every test that needs no root (four to six minutes on two cores)
+	@echo "All tests that need no root: four to six minutes on two cores."
 	@$(BIN)/python -m pytest -n 2 --dist worksteal -m "not live"
 
 check: $(VENV)/.tests ## style, types, import directions
