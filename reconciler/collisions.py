@@ -24,7 +24,8 @@ def collisions(snapshots: Sequence[Snapshot]) -> Iterator[Mapping[str, object]]:
         return
     told = pd.concat([_told(snapshot) for snapshot in snapshots], ignore_index=True)
     for number, rows in told[told["person_id"].isin(_several(told))].groupby("person_id", sort=True):
-        names = {str(row["source"]): " ".join(str(row[n]) for n in NAMES if pd.notna(row[n])) for _, row in rows.iterrows()}
+        whole = rows[NAMES[0]].str.cat(rows[list(NAMES[1:])], sep=" ", na_rep="").str.strip()
+        names = dict(zip(rows["source"], whole, strict=True))
         for source, name in names.items():
             others = ", ".join(f"{other!r} in {where}" for where, other in names.items() if where != source)
             employee = rows.loc[rows["source"] == source, "employee_id"].iloc[0]

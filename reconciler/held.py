@@ -48,7 +48,8 @@ def kept(new: Snapshot, last: Snapshot, ask: Ask | None) -> Kept:
         return Kept(len(lost))
     some = lost if len(lost) <= MOST else lost[np.arange(MOST) * len(lost) // MOST]
     pairs = _pairs(last, some)
-    return Kept(len(lost), {pair: held for pair, held in ask(pairs).items() if pair in set(pairs)})
+    asked = set(pairs)
+    return Kept(len(lost), {pair: held for pair, held in ask(pairs).items() if pair in asked})
 
 
 def _lost(new: Snapshot, last: Snapshot) -> Codes:
