@@ -169,6 +169,9 @@ def _source(source: SourceReport, names: int, width: int | None) -> Iterator[str
         yield from _labelled("    ", f"certified: {visible(_certified(source))}", width)
     if not whole:
         yield from _labelled("    ", "nothing was opened or closed there; its open findings are unverified", width)
+    if not whole and source.certificate:  # read to its end and doubted, so that a person may vouch for it
+        after = f"what to do: look there; if it is so, reconciler run --accept {visible(source.name)} --reason TEXT"
+        yield from _labelled("    ", after, width)
     for area, reason in source.areas.items():
         yield from _labelled("    ", f"not readable: {visible(area)}: {visible(reason)}", width)
 

@@ -88,6 +88,9 @@ def test_a_unit_that_cannot_be_listed_is_not_gone(hidden_board: House, tmp_path:
     assert "3 accounts are neither to be seen nor among the deleted" in report.reasons[0]
     assert "all 3 accounts in container OU=Board" in report.reasons[1]
     assert (report.state, night.record.exit) == ("incomplete", 5)
+    assert "reconciler run --accept ad --reason TEXT" in "".join(
+        line.text for line in in_words(night.record, night.findings, None)
+    )
     assert {finding.state for finding in night.findings if finding.source == "ad"} == {"unverified"}
     taken = house.night(only=frozenset({"ad"}), accept={"ad": "others look after the board now"})
     assert (taken.record.sources[1].state, taken.record.exit) == ("complete", 0)
