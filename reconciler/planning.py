@@ -11,6 +11,7 @@ from reconciler.config import Config
 from reconciler.errors import Incomplete, SafetyStop, UsageError
 from reconciler.filters import Filter
 from reconciler.guards import Guards, guards_of, nobody
+from reconciler.heads import not_behind
 from reconciler.journal import Entry, Journal
 from reconciler.limits import week_of
 from reconciler.outcomes import lasting, touched
@@ -47,6 +48,7 @@ def planned(config: Config, store: Store, wanted: Filter, maker: Identity, now: 
             "take it off the list"
         )
     journal = Journal.of(config.state.dir)
+    not_behind(config, journal.entries())
     chosen = wanted.chosen(night_of(config, store, None).findings)
     plan = make(chosen, basis(config, store, journal.entries(), now_known, maker, now), config)
     return plan if out is None else _kept(plan, journal, config, out)
