@@ -230,7 +230,7 @@ class Remediation(Section):
         {"default": {"count": 10, "percent": 2}, "rolling_7d": {"percent": 5}},  # type: ignore[dict-item] # validated like the file's
         description="Per class of change (or remedy) and source.",
     )
-    protected: Words = Field((), description='Accounts nobody writes to: "source:immutable-id".')
+    protected: Words = Field((), description='Accounts and groups nobody changes: "source:immutable-id".')
     freeze: Annotated[tuple[FreezeRef, ...], Field(strict=False)] = Field((), description="Days without writes, both included.")
     approvers: Words = Field((), description="User names that may approve; empty: anybody but the maker.")
     remedies: Mapping[str, Words] = Field(default_factory=dict, description="Policy: the remedies to use instead of its own.")

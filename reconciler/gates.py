@@ -108,4 +108,6 @@ def over_limits(
 
 def objection(action: Action, guards: Guards, lookup: Lookup) -> str | None:
     """Who is out of bounds by now."""
-    return guards.objection(action, lookup.account(action.source, action.account["id"]))
+    return guards.objection(
+        action, lookup.account(action.source, action.account["id"]), lookup.entitlement(action.source, action.target)
+    )

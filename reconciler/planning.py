@@ -14,6 +14,7 @@ from reconciler.guards import Guards, guards_of, nobody
 from reconciler.heads import not_behind
 from reconciler.journal import Entry, Journal
 from reconciler.limits import week_of
+from reconciler.lookup import Lookup
 from reconciler.outcomes import lasting, touched
 from reconciler.plan import Basis, inverse, make, populations
 from reconciler.run import night_of
@@ -42,10 +43,11 @@ def planned(config: Config, store: Store, wanted: Filter, maker: Identity, now: 
     if not now_known.record.complete:
         lacking = ", ".join(s.name for s in now_known.record.sources if s.state not in ("complete", "reused"))
         raise Incomplete(f"the last night ({now_known.record.run}) is not complete: {lacking}; a plan is made of a complete one")
-    if missing := nobody(config.remediation.protected, now_known.estate.accounts):
+    held = Lookup(now_known.estate).entitlements
+    if missing := nobody(config.remediation.protected, now_known.estate.accounts, lambda source: held(source).values()):
         raise SafetyStop(
-            f"[remediation] protected names nobody who is there: {', '.join(missing)}; was it renamed? Name it by its immutable id, or "
-            "take it off the list"
+            f"[remediation] protected names nobody and no group that is there: {', '.join(missing)}; was it renamed? Name it by its "
+            "immutable id, or take it off the list"
         )
     journal = Journal.of(config.state.dir)
     not_behind(config, journal.entries())
