@@ -11,7 +11,7 @@ what that one left, the journal must be whole and no outcome unknown. While the 
 changes than there were intents on the disk. A lost answer (each request for a change alone, and all at once: the effect is there, the
 connection is cut before a byte of the answer) must be settled by reading back in the same apply.
 
-Every processor has a company of its own and takes its share of the calls. The state folders are in memory where the machine has
+Two companies for each processor take their shares of the calls. The state folders are in memory where the machine has
 such a file system: an fsync there is the same call, and a process that is killed leaves the same bytes. Each point is noted as
 soon as it is tried (`.kills-points`): a bench that was broken off itself goes on where it was, while the code is the same.
 """
@@ -41,6 +41,7 @@ from reconciler.journal import Journal
 from reconciler.sandbox.faults import Fault
 
 POINTS = 1500
+AT_ONCE = 2 * (os.cpu_count() or 1)  # of the processes of a point most wait for another most of the time
 NOTED = Path(".kills-points")
 IN_MEMORY = Path("/dev/shm")  # noqa: S108 - a folder of our own in it, with a name that was not there
 CODE = ("reconciler", "connectors", "policies", "benchmarks")
@@ -108,7 +109,7 @@ class Share:
         return (at for at in count(1 + self.every * self.number, self.every * self.of) if (way, at) not in self.known)
 
 
-def measure(every: int = 1, ways: Sequence[str] = tuple(WAYS), at_once: int = os.cpu_count() or 1) -> list[Tally]:
+def measure(every: int = 1, ways: Sequence[str] = tuple(WAYS), at_once: int = AT_ONCE) -> list[Tally]:
     """Break off at every call, or at each so-many-th, in each way."""
     known = _noted(every)
     with ProcessPoolExecutor(at_once, multiprocessing.get_context("spawn")) as processes:
