@@ -6,8 +6,9 @@ repeated. The kernel stops the process at each call that could leave a trace: ev
 of a file, every send to a system and every receipt from one. One run counts them; then, for each, everything is put back
 as it was, the process is killed with SIGKILL before that very call ("torn": when half of a write has reached the disk), or the call
 fails with ENOSPC or EIO; and `reconciler apply` is run once more, with nothing else done. It must end with 0 and every change done;
-every request for a change must have reached its system exactly as often as in an undisturbed apply, the systems must hold exactly
-what that one left, the journal must be whole and no outcome unknown. While the disk fails no system may have had more requests for
+every request for a change must have reached its system exactly as often as in an undisturbed apply (Google's sign-out and the end of
+backup codes, of which it tells nothing, once more at the most: a second one ends nothing that the first has left), the systems must hold
+exactly what that one left, the journal must be whole and no outcome unknown. While the disk fails no system may have had more requests for
 changes than there were intents on the disk. A lost answer (each request for a change alone, and all at once: the effect is there, the
 connection is cut before a byte of the answer) must be settled by reading back in the same apply.
 
@@ -228,7 +229,7 @@ def _afterwards(stage: Stage, worker: Worker, whole: Whole) -> Iterator[str]:
 def _effects(stage: Stage, whole: Whole) -> Iterator[str]:
     for source, lines in stage.received().items():
         more, fewer = lines - whole.received[source], whole.received[source] - lines
-        yield from (f"{source} had this once more: {line}" for line in more if not AGAIN.search(line))
+        yield from (f"{source} had this once more: {line}" for line, times in more.items() if times > 1 or not AGAIN.search(line))
         yield from (f"{source} never had this: {line}" for line in fewer)
     if stage.held() != whole.held:
         yield "the systems hold something else than after an undisturbed apply"

@@ -32,7 +32,7 @@ WRITES = {
     "m365": "^(POST|PUT|PATCH|DELETE) /v1.0/(users|groups|directory)",
     "google": "^(POST|PUT|PATCH|DELETE) /(admin|apps)",
 }
-AGAIN = re.compile("/(signOut|verificationCodes/invalidate)$")  # Google does not tell of these; a second one changes nothing
+AGAIN = re.compile("/(signOut|verificationCodes/invalidate)$")  # Google does not tell of these: docs/remediation.md
 FURTHER = re.compile("/verificationCodes/invalidate$|/(tokens|asps)/")  # requests that follow another for the same change
 _REMEDIES = '["disable-account", "revoke-sessions", "move-to-quarantine"]'
 _MORE = f"""
