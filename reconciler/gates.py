@@ -12,6 +12,7 @@ from reconciler.approvals import approved
 from reconciler.config import Config
 from reconciler.errors import SafetyStop, Stale
 from reconciler.guards import Guards
+from reconciler.heads import not_behind
 from reconciler.journal import Entry
 from reconciler.limits import Changes, Population, limits_of, stopped, words
 from reconciler.lookup import Lookup
@@ -47,6 +48,7 @@ def may_begin(plan: Plan, entries: Sequence[Entry], config: Config, now: datetim
         raise SafetyStop(f"{config.path}: [remediation] enabled is false: plans are made and read, nothing is written")
     if (behind := restored(config)) is not None:
         raise SafetyStop(behind)
+    not_behind(config, entries)
     approved(plan, entries, config.remediation)
     if now >= plan.expires_at:
         raise Stale(f"{plan.plan} expired at {instant_text(plan.expires_at)}; make a new one with `reconciler plan --out FILE`")
@@ -106,4 +108,6 @@ def over_limits(
 
 def objection(action: Action, guards: Guards, lookup: Lookup) -> str | None:
     """Who is out of bounds by now."""
-    return guards.objection(action, lookup.account(action.source, action.account["id"]))
+    return guards.objection(
+        action, lookup.account(action.source, action.account["id"]), lookup.entitlement(action.source, action.target)
+    )

@@ -42,6 +42,25 @@ def test_each_is_kept_out_for_its_reason(account: dict[str, Any], person: str, w
     assert (objection is None) if words is None else (words in (objection or ""))
 
 
+GROUP = {"entitlement_id": "g-2", "name": "Board", "privileged": False}
+
+
+@pytest.mark.parametrize(
+    ("wanted", "row", "words"),
+    [
+        ({"kind": "entitlement", "target": "g-1"}, None, "g-1 is protected"), ({"kind": "entitlement", "target": "g-2", "after": True}, GROUP, "g-2 is protected"),
+        ({"kind": "entitlement", "target": "g-2", "target_name": "Board"}, None, "Board is protected"), ({"kind": "owner", "target": "G-1"}, None, "G-1 is protected"),
+        ({"kind": "entitlement", "target": "g-3", "target_name": "Boards"}, None, None), ({"kind": "attribute", "target": "board"}, None, None),
+        ({"kind": "entitlement", "target": "g-1", "source": "m365"}, None, None),
+    ],
+    ids=["by id", "by the name it has tonight", "by the name it had", "its owner", "another group", "an attribute of that name", "in another system"],
+)  # fmt: skip
+def test_nobody_is_put_into_a_protected_group_or_taken_out(wanted: dict[str, Any], row: Any, words: str | None) -> None:
+    guards = Guards({}, frozenset({"ad:g-1", "ad:board"}), {}, frozenset())
+    objection = guards.objection(replace(action(1), **wanted), None, row)
+    assert objection is None if words is None else (objection or "").startswith(words)
+
+
 ROLE = {"entitlement_id": "r-1", "name": "Domain Admins", "privileged": True}
 
 
@@ -81,10 +100,12 @@ EVERYBODY = {
         (["ad:S-1-5-21-9-1105", "ad:A-2", "m365:emergency@example.com"], []),
         (["ad:breakglass", "ad:jo"], ["ad:breakglass"]),
         (["m365:jo"], ["m365:jo"]),
+        (["ad:G-2", "ad:board"], []),
+        (["ad:Boards", "m365:board"], ["ad:Boards", "m365:board"]),
         ([], []),
     ],
-    ids=["by SID, id and login", "one was renamed", "of another system", "none"],
+    ids=["by SID, id and login", "one was renamed", "of another system", "a group", "groups that are not there", "none"],
 )
-def test_a_protected_account_that_is_nobody_is_told(protected: list[str], missing: list[str]) -> None:
+def test_a_protected_account_or_group_that_is_not_there_is_told(protected: list[str], missing: list[str]) -> None:
     accounts: Any = SimpleNamespace(column=lambda name: pa.array(EVERYBODY[name]))
-    assert nobody(protected, accounts) == missing
+    assert nobody(protected, accounts, lambda source: [GROUP] if source == "ad" else []) == missing
