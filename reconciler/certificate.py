@@ -70,6 +70,8 @@ def _own(new: Snapshot, band: Band) -> Iterator[Check]:
     if new.manifest.get("rights"):
         yield Check("rights", totals.rights(new))
     yield Check("identity", str(new.manifest["identity"] or "the source does not say who it is"))
+    if new.manifest.get("noticed"):
+        yield Check("noticed", "; ".join(one["told"] for one in new.manifest["noticed"]))
     if band.canaries:
         yield Check("canaries", f"{len(band.canaries) - len(list(hidden_canaries(new, band)))} of {len(band.canaries)} seen")
 

@@ -158,7 +158,12 @@ def unread(config: Config, pulled: Mapping[str, Pulled]) -> Unread:
     areas = {
         n: p.snapshot.manifest["areas"] for n, p in pulled.items() if p.snapshot is not None and p.snapshot.manifest["areas"]
     }
-    return Unread(rosters, {n: reason for n, reason in missing.items() if n not in rosters}, areas)
+    late = {n: _delays(p.snapshot) for n, p in pulled.items() if p.snapshot is not None}
+    return Unread(rosters, {n: reason for n, reason in missing.items() if n not in rosters}, areas, late)
+
+
+def _delays(snapshot: Snapshot) -> Mapping[str, timedelta]:
+    return {area: timedelta(seconds=seconds) for area, seconds in snapshot.manifest.get("late", {}).items()}
 
 
 def taken(pulled: Mapping[str, Pulled], wish: Wish) -> Iterator[Accepted]:
