@@ -132,7 +132,7 @@ def _read(source: Source, archive: Archive, now: datetime, progress: Progress, w
         verdict = certify(snapshot, source.last, source.history, source.band, _look(source, context), _ask(source, context))
     except SourceError as problem:
         return Pulled(_failed(source, tally, problem, time.monotonic() - begun), None)
-    snapshot = archive.proven(with_certificate(snapshot.manifest, verdict))
+    snapshot = archive.proven(with_certificate(snapshot.manifest, verdict, source.accept))
     seconds = time.monotonic() - begun
     if verdict.doubted and not source.accept:
         log.warning("%s is not taken: %s", source.name, "; ".join(verdict.doubted))
