@@ -45,7 +45,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "AccessRefused", "Answer", "AsOf", "ConnectorSettings", "Context", "Defect", "Ended", "FileRef", "Identity",
-    "Incomplete", "Late", "Need", "Noticed", "Page", "Right", "Secret", "SourceError", "Span", "Unreadable", "duration", "page", "together",
+    "Incomplete", "Late", "Need", "Noticed", "Page", "Right", "Secret", "SourceError", "Span", "Unreadable", "duration", "needed", "page", "together",
 ]  # fmt: skip
 
 
@@ -188,6 +188,12 @@ class Need:
     reads: str
     without: str
     area: str | None = None
+    asked_by: str | None = None  # the setting that asks for it, where nobody reads it otherwise
+
+
+def needed(needs: Iterable[Need], settings: object) -> list[Need]:
+    """The permissions that a source is to use by its settings."""
+    return [need for need in needs if need.asked_by is None or getattr(settings, need.asked_by)]
 
 
 def page(table: str, rows: Iterable[Mapping[str, Any]], columns: Sequence[str], scope: str = "") -> Page:

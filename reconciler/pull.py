@@ -13,7 +13,7 @@ from typing import Any
 from reconciler import plugins
 from reconciler.absence import Look
 from reconciler.certificate import certify, with_certificate
-from reconciler.connector import Answer, AsOf, Context, Defect, Ended, Identity, Late, Noticed, Page, Right, Unreadable
+from reconciler.connector import Answer, AsOf, Context, Defect, Ended, Identity, Late, Noticed, Page, Right, Unreadable, needed
 from reconciler.errors import AccessRefused, PluginError, SourceError
 from reconciler.held import Ask
 from reconciler.model import SourceReport, SourceState, instant_text
@@ -153,7 +153,10 @@ def _whole(source: Source, archive: Archive, tally: _Tally, progress: Progress, 
             f"answered as {tally.identity}, but every night before it was {source.pinned}: is this another system? "
             f"If it was replaced on purpose: reconciler run --accept {source.name} --reason TEXT"
         )
-    return archive.freeze(tally.draft, _manifest(source, tally, context.now, {need.area for need in module.NEEDS if need.area}))
+    return archive.freeze(
+        tally.draft,
+        _manifest(source, tally, context.now, {need.area for need in needed(module.NEEDS, source.settings) if need.area}),
+    )
 
 
 def _look(source: Source, context: Context) -> Look | None:

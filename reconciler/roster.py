@@ -224,6 +224,7 @@ _COMPUTED: Mapping[str, Callable[[Roster], pa.Array]] = {
     "has_left": lambda r: pa.array(r.left),
     "current": lambda r: pa.array(~r.left & r.begun),
     "starts": lambda r: _instants(r._starts[r._primary]),
+    "contract_ends": lambda r: _instants(r._instants(tables.whole(r.employments("end_date")), 1)[r._primary]),
     "last_day": lambda r: pc.coalesce(*(r.spoken(n) for n in ("last_day", "end_date"))),
 }
 
