@@ -7,6 +7,7 @@ tell forwarding that an administrator has set, nor who may open a mailbox: Excha
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -43,20 +44,27 @@ class Mailboxes:
         if self.failed:
             return
         try:
-            purpose = told(
-                self.listings.api.get(f"users/{user}/mailboxSettings?$select=userPurpose"), "userPurpose", "mailboxSettings"
-            )
-            if purpose not in PURPOSES:
-                raise Incomplete(f"mailboxSettings: {purpose!r} is no purpose of a mailbox")
+            purpose = self._purpose(user)
+            if purpose is None:
+                return
             rules, pages = self.listings.agreed(f"users/{user}/mailFolders/inbox/messageRules")
-        except NotThere:  # no mailbox, or one on premises
-            return
         except SourceError as problem:
             self.failed = True
             yield Unreadable("mailboxes", str(problem), f"grant {PERMISSION}" if isinstance(problem, Refused) else "")
             return
-        self.purposes[user], self.pages = str(purpose), self.pages + pages
+        self.purposes[user], self.pages = purpose, self.pages + pages
         self.sent_to[user] = sorted({mail for rule in rules if rule.get("isEnabled") is not False for mail in _addresses(rule)})
+
+    def _purpose(self, user: str) -> str | None:
+        """What a user's mailbox is; None where twice there is none, or it is on premises. Raises SourceError."""
+        for _ in range(2):
+            with suppress(NotThere):
+                answer = self.listings.api.get(f"users/{user}/mailboxSettings?$select=userPurpose")
+                purpose = str(told(answer, "userPurpose", "mailboxSettings"))
+                if purpose not in PURPOSES:
+                    raise Incomplete(f"mailboxSettings: {purpose!r} is no purpose of a mailbox")
+                return purpose
+        return None
 
     def add(self, access: Access, accounts: Accounts) -> Iterator[Answer]:
         """Mailboxes as entitlements of whoever gets their mail, and what sort of account each belongs to."""
