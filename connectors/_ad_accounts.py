@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from sys import intern
 from typing import Any
 
+from connectors._ad_noticing import Oddities
 from connectors._ad_values import Attributes, filetime, guid, instant, number, parent, relative_id, sid, text, texts, true
 from reconciler.connector import Incomplete
 from reconciler.tables import ACCOUNTS
@@ -52,6 +53,7 @@ class Accounts:
     row_of: dict[str, int] = field(default_factory=dict)  # DN in lower case -> row
     primary: list[int] = field(default_factory=list)  # RID of the primary group, 0 where there is none
     managers: list[str | None] = field(default_factory=list)  # DNs in lower case
+    odd: Oddities = field(default_factory=Oddities)
     _seen: set[str] = field(default_factory=set)
 
     def __len__(self) -> int:
@@ -63,6 +65,7 @@ class Accounts:
         if row["account_id"] in self._seen:
             raise Incomplete(f"{dn} came twice: it moved while the directory was read, or the server repeated a page")
         self._seen.add(row["account_id"])
+        self.odd.meet(dn, row, number(entry, "userAccountControl"))
         for name, column in self.columns.items():
             value = row.get(name)
             column.append(intern(value) if name in _REPEATING and value is not None else value)
@@ -76,6 +79,11 @@ class Accounts:
         self.take(dn, {name: values for name, values in entry.items() if name not in ("primaryGroupID", "manager")})
         for name, value in (("enabled", False), ("state_reason", "deleted"), ("container", text(entry, "lastKnownParent"))):
             self.columns[name][-1] = value
+
+    def id_of(self, dn: str) -> str | None:
+        """The id of the account with this DN in lower case."""
+        row = self.row_of.get(dn)
+        return None if row is None else str(self.columns["account_id"][row])
 
     def _kept(self, entry: Attributes) -> str | None:
         kept = {name: value for name, attribute in self.extra.items() if (value := text(entry, attribute)) is not None}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from sys import intern
@@ -12,11 +11,10 @@ import numpy as np
 import numpy.typing as npt
 
 from connectors._ad_accounts import Accounts
+from connectors._ad_noticing import circles as in_circles
 from connectors._ad_values import Attributes, guid, relative_id, sid, text, true
-from reconciler.connector import Incomplete, Page
+from reconciler.connector import Incomplete, Noticed, Page
 from reconciler.tables import ENTITLEMENTS
-
-log = logging.getLogger(__name__)
 
 Rows = npt.NDArray[np.int64]
 
@@ -109,14 +107,14 @@ def below(group: int, inner: Sequence[Sequence[int]]) -> set[int]:
     return found
 
 
-def grants(held: Memberships, accounts: Accounts, groups: Groups) -> Iterator[Page]:
+def grants(held: Memberships, accounts: Accounts, groups: Groups) -> Iterator[Page | Noticed]:
     """Grants, some thousands a page: direct, by primary group, and nested through groups inside the group."""
     account_ids = np.array(accounts.columns["account_id"], object)
     waiting: dict[str, list[Any]] = {"account_id": [], "entitlement_id": [], "via": []}
-    circles = 0
+    circles: list[str] = []
     for row, group_id in enumerate(groups.columns["entitlement_id"]):
         reached = below(row, held.inner)
-        circles += row in reached
+        circles += [groups.columns["name"][row]] if row in reached else []
         for via, rows in (
             ("direct", held.direct[row]),
             ("primary", held.primary[row]),
@@ -128,9 +126,8 @@ def grants(held: Memberships, accounts: Accounts, groups: Groups) -> Iterator[Pa
         if len(waiting["via"]) >= ROWS:
             yield Page("grants", waiting, "memberships")
             waiting = {name: [] for name in waiting}
-    if circles:
-        log.warning("%d groups contain themselves through others; each is read once", circles)
     yield Page("grants", waiting, "memberships")
+    yield from in_circles(sorted(circles))
 
 
 def _nested(held: Memberships, reached: set[int]) -> Rows:

@@ -6,6 +6,7 @@ import logging
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from typing import Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
@@ -32,6 +33,7 @@ from reconciler.connector import (
     FileRef,
     Identity,
     Incomplete,
+    Late,
     Need,
     Page,
     Right,
@@ -196,6 +198,7 @@ class _Reading:
         yield from self.scopes
         yield from self.rights
         yield from _unknown_sign_ins(self.domain, self.accounts)
+        yield from self.accounts.odd.told(self.accounts.id_of, self.groups.row_of)
         yield from _pages("accounts", self.accounts.columns, len(self.accounts), "users")
         yield from _pages("entitlements", self.groups.columns, len(self.groups), "groups")
         yield from _ad_groups.grants(self.held, self.accounts, self.groups)
@@ -316,11 +319,13 @@ def _rights(settings: Settings, accounts: Accounts, lists_deleted: bool) -> Iter
     yield Right("List Contents on CN=Deleted Objects", lists_deleted, told, essential=False)
 
 
-def _unknown_sign_ins(domain: Domain, accounts: Accounts) -> Iterator[Unreadable]:
-    """Why nothing can be said about sign-ins: the domain does not record them, or the reader may not see them."""
+def _unknown_sign_ins(domain: Domain, accounts: Accounts) -> Iterator[Unreadable | Late]:
+    """How late sign-ins are recorded, or why nothing can be said about them: not recorded at all, or not to be seen."""
     if domain.sign_in_days == 0:
         yield Unreadable("sign_in", "the domain does not record sign-ins (msDS-LogonTimeSyncInterval is 0)", "set it to 14")
-    elif not any(accounts.columns["last_login_at"]):
+        return
+    yield Late("sign_in", timedelta(days=domain.sign_in_days))
+    if not any(accounts.columns["last_login_at"]):
         yield Unreadable("sign_in", "no account shows lastLogonTimestamp", "grant the reader Read lastLogonTimestamp")
 
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from datetime import date, time, timedelta
 from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple
-from zoneinfo import available_timezones
+from zoneinfo import ZoneInfo
 
 from pydantic import (
     AfterValidator,
@@ -50,8 +50,10 @@ class Freeze(NamedTuple):
 
 
 def _zone(name: str) -> str:
-    if name not in available_timezones():
-        raise ValueError(unknown("timezone", name, ["Europe/London", "America/New_York", "UTC", "… any IANA name"]))
+    try:
+        ZoneInfo(name)
+    except (KeyError, ValueError, OSError):  # not there, no name at all, a folder of zones
+        raise ValueError(unknown("timezone", name, ["Europe/London", "America/New_York", "UTC", "… any IANA name"])) from None
     return name
 
 

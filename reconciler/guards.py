@@ -44,6 +44,8 @@ class Guards:
             return f"{action.target_name or action.target} is protected ([remediation] protected)"
         if account is not None and (account["kind"] == "builtin" or _BUILTIN_SID.fullmatch(account["sid"] or "")):
             return "the account is built in"
+        if account is not None and account.get("by_hand"):
+            return f"only a person may change it: {account['by_hand']}"
         if names & self.own.get(action.source, frozenset()):
             return "the account is the tool's own"
         if {name.partition("@")[0] for name in names} & self.operators:

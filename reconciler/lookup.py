@@ -42,7 +42,12 @@ class Lookup:
     def account(self, source: str, account_id: str | None) -> Row | None:
         """An account by its immutable id."""
         number = self.number(source, account_id)
-        return None if number is None else self.account_at(number)
+        return None if number is None else {**self.account_at(number), "by_hand": self._by_hand(source).get(str(account_id))}
+
+    def _by_hand(self, source: str) -> Mapping[str, str]:
+        """What the reader has noticed of accounts that only a person may change."""
+        noticed = self.estate.snapshot[source].manifest.get("noticed", ())
+        return {account: one["told"] for one in noticed for account in one["by_hand"]}
 
     def account_at(self, number: int) -> Row:
         """An account by its number."""

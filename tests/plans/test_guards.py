@@ -34,6 +34,7 @@ ACCOUNTS = [
     ("Administrator, whatever it is called", row(sid="S-1-5-21-1-2-3-500"), "p-1", "built in"), ("krbtgt", row(sid="S-1-5-21-1-2-3-502"), "p-1", "built in"),
     ("built in by its kind", row(kind="builtin"), "p-1", "built in"), ("another with 500 in it", row(sid="S-1-5-21-1-2-3-1500"), "p-1", None),
     ("the reader", row(upn="reader@example.com"), "p-1", "the tool's own"), ("the writer", row(login="SVC-WRITER"), "p-1", "the tool's own"),
+    ("a twin of a replication conflict", row(by_hand="1 account renamed"), "p-1", "only a person may change it: 1 account renamed"),
     ("an approver", row(login="ada"), "p-1", "makes or approves"), ("an approver by address", row(email="Ada@example.com"), "p-1", "makes or approves"),
 ]  # fmt: skip
 
