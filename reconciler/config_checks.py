@@ -44,7 +44,7 @@ def _check_remediation(problems: Problems, remediation: Raw, connectors: Raw) ->
     remedies = [action.replace("_", "-") for action in plugins.names("actions")]
     policies = [policy.replace("_", "-") for policy in plugins.names("policies")]
     for section, noun, allowed in (
-        ("limits", "limit", [*RESERVED_LIMITS, *CLASSES, *remedies]), ("remedies", "policy", policies),
+        ("limits", "limit", [*RESERVED_LIMITS, *CLASSES, *remedies]), ("remedies", "policy", policies), ("hours", "class of change", ["default", *CLASSES]),
         ("quarantine", "connector", connectors), ("joiners", "connector", connectors),
     ):  # fmt: skip
         for name in _table(remediation, section):

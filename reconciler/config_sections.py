@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from datetime import date, timedelta
+from datetime import date, time, timedelta
 from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple
 from zoneinfo import ZoneInfo
@@ -73,6 +73,29 @@ def _freeze(text: object) -> Freeze:
     if freeze is None or freeze.last < freeze.first:
         raise ValueError(f'expected two dates, first to last, as in "2026-12-18/2027-01-04", found {text!r}')
     return freeze
+
+
+class Hours(NamedTuple):
+    """The time of day in which changes are made; one that ends before it begins lasts over midnight."""
+
+    first: time
+    last: time
+
+    def hold(self, now: time) -> bool:
+        if self.first <= self.last:
+            return self.first <= now < self.last
+        return now >= self.first or now < self.last
+
+
+def _hours(text: object) -> Hours:
+    found = re.fullmatch(r"(\d\d:\d\d)-(\d\d:\d\d)", text) if isinstance(text, str) else None
+    try:
+        hours = Hours(time.fromisoformat(found[1]), time.fromisoformat(found[2])) if found else None
+    except ValueError:
+        hours = None
+    if hours is None or hours.first == hours.last:
+        raise ValueError(f'expected two times of day, as in "09:00-17:00" or "22:00-05:00", found {text!r}')
+    return hours
 
 
 class Sink(NamedTuple):
@@ -145,6 +168,7 @@ Entitlements = Annotated[tuple[EntitlementRef, ...], Field(strict=False)]
 FreezeRef = Annotated[
     Freeze, BeforeValidator(_freeze), WithJsonSchema({**_TEXT, "pattern": r"^\d{4}-\d\d-\d\d/\d{4}-\d\d-\d\d$"})
 ]
+HoursRef = Annotated[Hours, BeforeValidator(_hours), WithJsonSchema({**_TEXT, "pattern": r"^\d\d:\d\d-\d\d:\d\d$"})]
 SinkRef = Annotated[Sink, BeforeValidator(_sink), WithJsonSchema({**_TEXT, "pattern": "^((file|mail):.+|syslog:.*)$"})]
 _WHEN_SCHEMA = {
     "type": "object",
@@ -234,6 +258,9 @@ class Remediation(Section):
     )
     protected: Words = Field((), description='Accounts and groups nobody changes: "source:immutable-id".')
     freeze: Annotated[tuple[FreezeRef, ...], Field(strict=False)] = Field((), description="Days without writes, both included.")
+    hours: Mapping[str, HoursRef] = Field(
+        default_factory=dict, description="Per class of change: when it may be made, by the organisation's clock."
+    )
     approvers: Words = Field((), description="User names that may approve; empty: anybody but the maker.")
     remedies: Mapping[str, Words] = Field(default_factory=dict, description="Policy: the remedies to use instead of its own.")
     quarantine: Mapping[str, Text] = Field(default_factory=dict, description="Source: the container for leavers.")

@@ -78,6 +78,18 @@ def freeze(config: Config, now: datetime) -> str | None:
     return None
 
 
+def out_of_hours(action: Action, config: Config, now: datetime) -> str | None:
+    """Why this class of change is not made at this time of day, by the organisation's clock."""
+    wanted = config.remediation.hours
+    hours, here = wanted.get(action.limit) or wanted.get("default"), now.astimezone(ZoneInfo(config.organisation.timezone))
+    if hours is None or hours.hold(here.time()):
+        return None
+    return (
+        f"{action.limit} is done from {hours.first:%H:%M} to {hours.last:%H:%M} ([remediation] hours), and it is {here:%H:%M}; "
+        "apply the plan again then"
+    )
+
+
 def still_bound(plan: Plan, basis: Basis, config: Config) -> None:
     """Raises Stale when the sources were read again, or a rule or this program changed, since the plan was made."""
     ours = binds(config, basis)
@@ -106,8 +118,7 @@ def over_limits(
     return {number: words(row) for number, row in over if row is not None}
 
 
-def objection(action: Action, guards: Guards, lookup: Lookup) -> str | None:
-    """Who is out of bounds by now."""
-    return guards.objection(
-        action, lookup.account(action.source, action.account["id"]), lookup.entitlement(action.source, action.target)
-    )
+def objection(action: Action, guards: Guards, lookup: Lookup, config: Config, now: datetime) -> str | None:
+    """Who is out of bounds by now, and what is out of its hours."""
+    account, held = lookup.account(action.source, action.account["id"]), lookup.entitlement(action.source, action.target)
+    return guards.objection(action, account, held) or out_of_hours(action, config, now)

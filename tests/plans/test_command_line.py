@@ -236,6 +236,16 @@ def test_a_protected_group_is_neither_planned_for_nor_written_to(name: str, adop
     assert (plan["actions"], ["All Staff is protected" in each["why"] for each in plan["withheld"]]) == ([], [True])
 
 
+def test_a_change_out_of_its_hours_waits_for_the_next_apply(adopted: Company) -> None:
+    approved(adopted)
+    adopted.settings(f'{REMEDIATION}hours = {{ disable = "06:00-20:00" }}\n')
+    early = applied(adopted, 6)
+    refused = [a["detail"] for a in early["actions"] if a["outcome"] == "refused" and "disable is done from 06:00" in a["detail"]]
+    assert len(refused) == 2 and not [write for write in writes(adopted) if write[0] == "enabled"]
+    assert adopted.at("apply", "p.json", "--yes", hours=5).returncode == 0
+    assert len([write for write in writes(adopted) if write[0] == "enabled"]) == 2
+
+
 def test_a_protected_group_that_was_renamed_stops_every_plan(adopted: Company) -> None:
     adopted.settings(f'{REMEDIATION}protected = ["ad:All Staff"]\n')
     adopted.groups = {account: ["Everybody"] for account in adopted.groups}

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import UTC, datetime
 from types import SimpleNamespace
 from typing import Any
 
 import pyarrow as pa
 import pytest
 
+from reconciler.config_sections import Remediation
+from reconciler.gates import out_of_hours
 from reconciler.guards import Guards, last_administrators, nobody
 from reconciler.sealed import Action
 from reconciler.store_decisions import Hold, Said
@@ -110,3 +113,24 @@ EVERYBODY = {
 def test_a_protected_account_or_group_that_is_not_there_is_told(protected: list[str], missing: list[str]) -> None:
     accounts: Any = SimpleNamespace(column=lambda name: pa.array(EVERYBODY[name]))
     assert nobody(protected, accounts, lambda source: [GROUP] if source == "ad" else []) == missing
+
+
+HOURS = [
+    ("02:05", "09:00-17:00", False), ("08:59", "09:00-17:00", False), ("09:00", "09:00-17:00", True), ("17:00", "09:00-17:00", False),
+    ("23:00", "22:00-05:00", True), ("04:59", "22:00-05:00", True), ("05:00", "22:00-05:00", False),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("now", "hours", "may"), HOURS, ids=[f"{now} of {hours}" for now, hours, _ in HOURS])
+def test_each_class_of_change_has_its_hours_by_the_organisations_clock(now: str, hours: str, may: bool) -> None:
+    told = Remediation.model_validate({"hours": {"disable": hours, "enable": "12:00-12:01"}})
+    config: Any = SimpleNamespace(remediation=told, organisation=SimpleNamespace(timezone="Europe/Paris"))
+    utc = datetime.fromisoformat(f"2026-11-22T{now}:00+01:00").astimezone(UTC)
+    assert (out_of_hours(action(1), config, utc) is None) == may
+    assert out_of_hours(action(1, "container"), config, utc) is None
+
+
+@pytest.mark.parametrize("hours", ["9-17", "09:00-09:00", "09:00-25:00", "09:00", 9])
+def test_hours_that_are_none_are_told(hours: object) -> None:
+    with pytest.raises(ValueError, match="two times of day"):
+        Remediation.model_validate({"hours": {"disable": hours}})
