@@ -1,16 +1,17 @@
 """An apply over three systems broken off at every call that leaves a trace, and what the next `reconciler apply` makes of it.
 
-A plan of sixty changes in Active Directory, Microsoft 365 and Google Workspace (the embedded company, over LDAPS and HTTPS on
-loopback) is applied by the command line's own `main`, in a process of its own; only the import of Python's modules is not
-repeated. The kernel stops the process at each call that could leave a trace: every write, fsync, rename, creation and truncation
-of a file, every send to a system and every receipt from one. One run counts them; then, for each, everything is put back
-as it was, the process is killed with SIGKILL before that very call ("torn": when half of a write has reached the disk), or the call
-fails with ENOSPC or EIO; and `reconciler apply` is run once more, with nothing else done. It must end with 0 and every change done;
-every request for a change must have reached its system exactly as often as in an undisturbed apply (Google's sign-out and the end of
-backup codes, of which it tells nothing, once more at the most: a second one ends nothing that the first has left), the systems must hold
-exactly what that one left, the journal must be whole and no outcome unknown. While the disk fails no system may have had more requests for
-changes than there were intents on the disk. A lost answer (each request for a change alone, and all at once: the effect is there, the
-connection is cut before a byte of the answer) must be settled by reading back in the same apply.
+A plan of more than sixty changes in Active Directory, Microsoft 365 and Google Workspace (the embedded company, over LDAPS and
+HTTPS on loopback) is applied by the command line's own `main`, in a process of its own; only the import of Python's modules is
+not repeated. The kernel stops the process at each call that could leave a trace: every write, fsync, rename, creation and
+truncation of a file, every send to a system and every receipt from one (the first of several that a thread makes in a row). One
+run counts them; then, for each, everything is put back as it was, the process is killed with SIGKILL before that very call
+("torn": when half of a write has reached the disk), or the call fails with ENOSPC or EIO; and `reconciler apply` is run once
+more, with nothing else done. It must end with 0 and every change done; every request for a change must have reached its system
+exactly as often as in an undisturbed apply (Google's sign-out and the end of backup codes, of which it tells nothing, once more
+at the most: a second one ends nothing that the first has left), the systems must hold exactly what that one left, the journal
+must be whole and no outcome unknown. While the disk fails no system may have had more requests for changes than there were
+intents on the disk. A lost answer (each request for a change alone, and all at once: the effect is there, the connection is cut
+before a byte of the answer) must be settled by reading back in the same apply.
 
 Two companies for each processor take their shares of the calls. The state folders are in memory where the machine has
 such a file system: an fsync there is the same call, and a process that is killed leaves the same bytes. Each point is noted as
@@ -48,8 +49,8 @@ IN_MEMORY = Path("/dev/shm")  # noqa: S108 - a folder of our own in it, with a n
 CODE = ("reconciler", "connectors", "policies", "benchmarks")
 DISK = ("ENOSPC", "EIO")
 WAYS = {
-    "kill": "killed before the call", "torn": "killed when half is written", "ENOSPC": "the call fails: no room",
-    "EIO": "the call fails: broken disk", "lost": "not broken off: answers lost",
+    "kill": "killed before the call", "torn": "killed when half is written", "lost": "not broken off: answers lost",
+    "ENOSPC": "the call fails: no room", "EIO": "the call fails: broken disk",
 }  # fmt: skip
 
 

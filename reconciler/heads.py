@@ -15,6 +15,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from email.message import EmailMessage
+from email.policy import SMTP
 from email.utils import format_datetime, make_msgid
 from logging import LogRecord, makeLogRecord
 from logging.handlers import SysLogHandler
@@ -123,7 +124,7 @@ def _log(place: str, line: str) -> None:
 
 
 def _mail(to: str, line: str, mail: Mail, now: datetime) -> None:
-    message = EmailMessage()
+    message = EmailMessage(SMTP.clone(max_line_length=998))  # the line stays one line: a saved mailbox can be held against
     message["From"], message["To"], message["Date"] = mail.sender, to.replace(",", ", "), format_datetime(now)
     message["Subject"], message["Message-ID"] = f"reconciler: {line.partition(' ')[2].partition(', head')[0]}", make_msgid()
     message.set_content(f"{line}\n\nKeep this message: `reconciler db verify --head HASH` holds the journal against it.\n")
