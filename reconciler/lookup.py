@@ -75,12 +75,20 @@ class Lookup:
     def accounts_of(self, person_id: str) -> list[Row]:
         return [self.account_at(number) for number in self._of_person(person_id)]
 
+    def deleted_of(self, person_id: str | None, source: str) -> Row | None:
+        """An account of a person that was deleted and can still be restored."""
+        found = (n for n in self._all_of_person(person_id) if self.estate.deleted[n])
+        return next((row for row in map(self.account_at, found) if row["source"] == source), None)
+
     def _of_person(self, person_id: str | None) -> list[int]:
+        return [n for n in self._all_of_person(person_id) if self.estate.personal[n]]
+
+    def _all_of_person(self, person_id: str | None) -> list[int]:
         row = self._people.get(person_id) if person_id is not None else None
         if row is None:
             return []
         low, high = np.searchsorted(self._owners_sorted, [row, row + 1])
-        return sorted(int(n) for n in self._by_owner[low:high] if self.estate.personal[n])
+        return sorted(int(n) for n in self._by_owner[low:high])
 
     @cached_property
     def _by_owner(self) -> Any:
