@@ -42,7 +42,10 @@ _OWN_SYSLOG, _PATIENCE = "/dev/log", 15.0  # seconds for each step of a mail
 def ship(config: Config, now: datetime) -> list[str]:
     """Send the newest head to each place that has not had it; what could not be sent, in words. Raises nothing: the work is done."""
     sinks, state = config.remediation.ship_head, config.state.dir
-    checked = Journal.of(state).check() if sinks else Checked((), None, 0)
+    try:
+        checked = Journal.of(state).check() if sinks else Checked((), None, 0)
+    except OSError as problem:
+        return [f"the journal's head could not be sent: {problem}"]
     if checked.problem is not None or not checked.entries:
         return []
     line = f"{instant_text(now)} journal of {state.resolve()}: {len(checked.entries)} entries, head {checked.head}"
@@ -74,7 +77,7 @@ def shipped(state: Path) -> dict[str, dict[str, Any]]:
         told = json.loads((state / NOTE).read_bytes())
     except (OSError, ValueError):
         return {}
-    return {str(place): dict(each) for place, each in told.items()} if isinstance(told, dict) else {}
+    return {place: each for place, each in told.items() if isinstance(each, dict)} if isinstance(told, dict) else {}
 
 
 def _sent(sink: Sink, line: str, mail: Mail | None, now: datetime) -> str | None:

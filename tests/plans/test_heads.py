@@ -83,8 +83,9 @@ def test_an_altered_journal_sends_no_head(state: Path, send: Shipping) -> None:
     assert send("file:heads.log") == [] and not (state.parent / "heads.log").exists()
 
 
-def test_a_note_that_is_no_note_sends_the_head_again(state: Path, send: Shipping) -> None:
-    state.joinpath(NOTE).write_text("[")
+@pytest.mark.parametrize("note", ["[", "[]", '{"file:heads.log": 7}'])
+def test_a_note_that_is_no_note_sends_the_head_again(note: str, state: Path, send: Shipping) -> None:
+    state.joinpath(NOTE).write_text(note)
     assert send("file:heads.log") == []
     assert line(state) in (state.parent / "heads.log").read_text()
 
