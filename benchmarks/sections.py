@@ -218,7 +218,7 @@ def of_fuzz(sizes: Sequence[int], rounds: int) -> Iterator[Section]:
 def of_kills(sizes: Sequence[int], rounds: int) -> Iterator[Section]:
     """An apply broken off everywhere."""
     every = int(os.environ.get("EVERY") or 1)
-    tallies = kills.measure(every, lambda words: print(words, file=sys.stderr, flush=True))
+    tallies = kills.measure(every)
     head = ("the apply", "how often", "wrong afterwards", "s each", "at these calls")
     figures = [
         (kills.WAYS[t.way], f"{t.points:,}", str(len(t.wrong)), f"{t.seconds / max(1, t.points):.2f}",

@@ -20,7 +20,6 @@ from reconciler.policy import Answer, Estate, Rows, duration, policy
     severity="medium",
     says="{login} on {source} is enabled, and the contract of {person_name} is over or has no end: from {start_date:day} to {end_date:day}",
     evidence=("start_date", "end_date", "worker_type", "enabled", "matched_by", "privileged"),
-    remedies=("disable-account",),
     controls=("ISO 27001 A.5.18", "NIST AC-2(3)"),
 )
 def contractor_past_end(
