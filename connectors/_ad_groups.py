@@ -114,7 +114,7 @@ def grants(held: Memberships, accounts: Accounts, groups: Groups) -> Iterator[Pa
     circles: list[str] = []
     for row, group_id in enumerate(groups.columns["entitlement_id"]):
         reached = below(row, held.inner)
-        circles += [groups.columns["name"][row]] if row in reached else []
+        circles += [groups.columns["name"][row] or group_id] if row in reached else []
         for via, rows in (
             ("direct", held.direct[row]),
             ("primary", held.primary[row]),

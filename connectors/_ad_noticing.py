@@ -12,6 +12,7 @@ NO_PASSWORD = 0x20  # PASSWD_NOTREQD, a bit of userAccountControl: an empty pass
 SIGNING_IN = ("person", "admin", "service", "unknown")
 # What a domain controller renames when two made the same name at once: the object, "CN=Jo Doe\0ACNF:<its guid>", and its login.
 CONFLICT, DUPLICATE = "\\0acnf:", "$duplicate-"
+DELETED = "\\0adel:"
 NAMED = 5  # names that a sentence gives
 
 
@@ -23,7 +24,9 @@ class Oddities:
     renamed: dict[str, str] = field(default_factory=dict)  # DN in lower case -> id
 
     def meet(self, dn: str, account: Mapping[str, Any], flags: int | None) -> None:
-        """Look at one account."""
+        """Look at one account; what was deleted is nobody's matter."""
+        if DELETED in dn.lower():
+            return
         if (flags or 0) & NO_PASSWORD and account["enabled"] and account["kind"] in SIGNING_IN:
             self.without_password.append(str(account["login"]))
         if is_twin(dn) or str(account["login"]).lower().startswith(DUPLICATE):

@@ -13,7 +13,7 @@ from functools import partial
 
 from connectors._graph_access import Access
 from connectors._graph_accounts import Accounts
-from connectors._graph_listing import Listings, told
+from connectors._graph_listing import Listings, Row, told
 from connectors._http import NotThere, Refused
 from reconciler.connector import Answer, Ended, Incomplete, Noticed, SourceError, Unreadable
 
@@ -48,12 +48,12 @@ class Mailboxes:
             if purpose is None:
                 return
             rules, pages = self.listings.agreed(f"users/{user}/mailFolders/inbox/messageRules")
+            sent_to = sorted({mail for rule in rules if rule.get("isEnabled") is not False for mail in _addresses(rule)})
         except SourceError as problem:
             self.failed = True
             yield Unreadable("mailboxes", str(problem), f"grant {PERMISSION}" if isinstance(problem, Refused) else "")
             return
-        self.purposes[user], self.pages = purpose, self.pages + pages
-        self.sent_to[user] = sorted({mail for rule in rules if rule.get("isEnabled") is not False for mail in _addresses(rule)})
+        self.purposes[user], self.sent_to[user], self.pages = purpose, sent_to, self.pages + pages
 
     def _purpose(self, user: str) -> str | None:
         """What a user's mailbox is; None where twice there is none, or it is on premises. Raises SourceError."""
@@ -85,13 +85,14 @@ class Mailboxes:
             yield Noticed(f"mail is sent on to nobody's account here by rules: {', '.join(outside[:NAMED])}{more}")
 
 
-def _addresses(rule: dict[str, object]) -> Iterator[str]:
-    actions = rule.get("actions") or {}
-    if not isinstance(actions, dict):
-        raise Incomplete("messageRules: the actions of a rule are no object")
-    for name in SENDING:
-        for recipient in actions.get(name) or ():
-            yield str(recipient["emailAddress"]["address"]).lower()
+def _addresses(rule: Row) -> list[str]:
+    """Whom a rule sends mail on to; raises Incomplete where it does not say so as Graph does."""
+    try:
+        actions = rule.get("actions") or {}
+        listed = [recipient for name in SENDING for recipient in actions.get(name) or ()]
+        return [recipient["emailAddress"]["address"].lower() for recipient in listed]
+    except (AttributeError, KeyError, TypeError):
+        raise Incomplete(f"messageRules: a rule whose recipients are not told: {str(rule.get('id'))[:80]}") from None
 
 
 def _mails(accounts: Accounts, row: int) -> Iterable[str]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Sequence
 from datetime import timedelta
 
 import numpy as np
@@ -15,11 +16,13 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from reconciler import tables
 from reconciler.accounts import Accounts
 from reconciler.roster import Roster
 
 EARLIER = timedelta(days=90)  # accounts are made ahead of a first day, but not so far
-ON_ACCOUNT, ON_ROSTER = ("given_name", "family_name"), ("given_name", "preferred_name", "family_name", "display_name")
+ON_ACCOUNT = ("given_name", "family_name")
+ON_ROSTER = (*ON_ACCOUNT, "preferred_name", "display_name")
 
 Ints = npt.NDArray[np.int64]
 Flags = npt.NDArray[np.bool_]
@@ -32,21 +35,28 @@ def strangers(accounts: Accounts, roster: Roster, rows: Ints, people: Ints) -> F
     later = np.asarray(pc.fill_null(made, 0), np.int64) + EARLIER // timedelta(microseconds=1)
     older = found[np.asarray(made.is_valid(), bool) & (later < roster.first_starts[people[found]])]
     strange = np.zeros(len(rows), bool)
-    strange[older] = [_nothing_shared(accounts, roster, int(rows[at]), int(people[at])) for at in older]
+    strange[older] = _nothing_shared(accounts, roster, rows[older], people[older])
     return strange
 
 
-def _nothing_shared(accounts: Accounts, roster: Roster, account: int, person: int) -> bool:
-    """Whether both are named in full, in letters that can be compared, and no part of the names is the same."""
-    ours = [accounts.column(name)[account].as_py() for name in ON_ACCOUNT]
-    theirs = [roster.column(name)[person].as_py() for name in ON_ROSTER]
-    if not all(ours) or not (theirs[0] and theirs[2]):
-        return False
-    parts = _parts(ours), _parts(theirs)
-    return all(part.isascii() for part in set.union(*parts)) and not set.intersection(*parts)
+def _nothing_shared(accounts: Accounts, roster: Roster, rows: Ints, people: Ints) -> Flags:
+    """Where both are named in full, in letters that can be compared, and no part of the names is the same."""
+    ours = [tables.plain(accounts.column(name).take(pa.array(rows))) for name in ON_ACCOUNT]
+    theirs = [tables.plain(roster.column(name).take(pa.array(people))) for name in ON_ROSTER]
+    differ = np.ones(len(rows), bool)
+    for one, other in zip(ours, theirs, strict=False):  # a given or a family name that is told of one alone differs from none
+        differ &= np.asarray(pc.fill_null(pc.not_equal(one, other), False), bool)
+    at = np.flatnonzero(differ)  # few: the rest is looked at letter by letter
+    shown = zip(*(column.take(pa.array(at)).to_pylist() for column in (*ours, *theirs)), strict=True)
+    differ[at] = [_apart(_parts(names[:2]), _parts(names[2:])) for names in shown]
+    return differ
 
 
-def _parts(names: list[str | None]) -> set[str]:
+def _apart(ours: set[str], theirs: set[str]) -> bool:
+    return bool(ours and theirs) and all(part.isascii() for part in ours | theirs) and not ours & theirs
+
+
+def _parts(names: Sequence[str | None]) -> set[str]:
     """The parts of some names, without case and accents."""
     plain = unicodedata.normalize("NFKD", " ".join(filter(None, names)).casefold())
     return set(re.findall(r"\w+", "".join(char for char in plain if not unicodedata.combining(char))))

@@ -466,6 +466,8 @@ def test_what_a_person_should_sort_out_is_told(serve: Any, reading: Read) -> Non
     directory = estate()
     directory.user(f"CN=Open,{STAFF}", "open", userAccountControl=0x220)
     directory.user(f"CN=Shut,{STAFF}", "shut", userAccountControl=0x222)
+    directory.user(f"CN=Old,{STAFF}", "old", userAccountControl=0x220)
+    directory.delete(f"CN=Old,{STAFF}")
     twin = f"CN=Ann Boss\\0ACNF:0f0e0d0c-0b0a-0908-0706-050403020100,{STAFF}"
     directory.user(twin, "$DUPLICATE-452")
     directory.group(f"CN=Large\\0ACNF:1f0e0d0c-0b0a-0908-0706-050403020100,{STAFF}", "$DUPLICATE-453")
