@@ -27,6 +27,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from reconciler import tables
+from reconciler.columns import fitted
 from reconciler.errors import Incomplete, Stale
 from reconciler.vocabulary import Codes, Vocabulary
 
@@ -169,12 +170,7 @@ def _column(page: Page, column: tables.Column) -> pa.Array:
     values = page.columns.get(column.name)
     if values is None:
         return pa.nulls(len(page), column.held)
-    try:
-        made = values.cast(column.held) if isinstance(values, pa.Array) else pa.array(values, column.held)
-    except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError, TypeError, ValueError, OverflowError) as problem:
-        raise Incomplete(
-            f"{page.table}.{column.name}: a value of {page.scope or 'a page'} does not fit {column.type}: {problem}"
-        ) from None
+    made = fitted(values, column, f"{page.table}.{column.name}: a value of {page.scope or 'a page'}")
     strange = set(made.dictionary.to_pylist()) - set(column.words) if column.words else ()
     if strange:
         raise Incomplete(f"{page.table}.{column.name}: unknown word {sorted(strange)[0]!r}; allowed: {', '.join(column.words)}")
