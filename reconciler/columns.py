@@ -17,7 +17,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import accumulate
-from typing import Any
+from typing import Any, TypeAlias
 
 import pyarrow as pa
 
@@ -26,7 +26,7 @@ from reconciler.tables import Column, Table
 
 ROWS = 5000  # of a chunk
 
-Values = Sequence[Any] | pa.Array
+Values: TypeAlias = "Sequence[Any] | pa.Array"
 
 
 def fitted(values: Values, column: Column, where: str) -> pa.Array:
