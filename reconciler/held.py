@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from reconciler.edges import edge_accounts, edge_entitlements, edge_keys, edge_via
 from reconciler.missing import groups
-from reconciler.snapshots import Snapshot, edge_accounts, edge_entitlements, edge_keys, edge_via
+from reconciler.snapshots import Snapshot
 from reconciler.vocabulary import Codes
 
 MOST = 100  # of what was held that is asked for in one night; of more, evenly spread ones

@@ -14,7 +14,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from reconciler import tables
-from reconciler.snapshots import Snapshot, edge_accounts, edge_entitlements, edge_via
+from reconciler.edges import edge_accounts, edge_entitlements, edge_via
+from reconciler.snapshots import Snapshot
 from reconciler.vocabulary import Codes
 
 Flags = npt.NDArray[np.bool_]
