@@ -145,6 +145,7 @@ class Archive:
                 c: round(1 - table[c].null_count / max(1, table.num_rows), 6) for c in table.column_names if c != "code"
             }
         parts += [("vocabularies", n, pa.table({"id": v.texts()}), ["id"]) for n, v in draft.vocabularies.items() if len(v)]
+        draft.vocabularies = {}  # hundreds of megabytes, and they are written now
         with ThreadPoolExecutor(2) as threads:
             hashes = list(threads.map(lambda part: self.put_table(part[2], part[3]), parts))
         stored: dict[str, dict[str, Any]] = {"tables": {}, "vocabularies": {}}
