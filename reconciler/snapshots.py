@@ -29,6 +29,7 @@ import pyarrow.parquet as pq
 from reconciler import tables
 from reconciler.draft import ID_COLUMN, Draft
 from reconciler.errors import Stale
+from reconciler.shelf import Shelf
 from reconciler.vocabulary import Codes, Vocabulary
 
 _WORDS_BYTES = 16 << 20  # so that the words of a repeating column stay in one dictionary
@@ -127,7 +128,7 @@ class Archive:
 
     def draft(self, last: Snapshot | None) -> Draft:
         """An empty draft that continues last night's vocabularies."""
-        return Draft({name: Vocabulary(self._texts(last, name)) for name in ID_COLUMN})
+        return Draft({name: Vocabulary(self._texts(last, name)) for name in ID_COLUMN}, Shelf(private_folder(self.folder)))
 
     def _texts(self, last: Snapshot | None, name: str) -> pa.Array | None:
         if last is None or name not in last.manifest["vocabularies"]:
