@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
-from reconciler import plugins
+from reconciler import memory, plugins
 from reconciler.certificate import Verdict, certify, with_certificate
 from reconciler.connector import Answer, AsOf, Context, Defect, Ended, Identity, Page, Right, Unreadable
 from reconciler.draft import Draft
@@ -134,6 +134,7 @@ def _read(source: Source, archive: Archive, context: Context, progress: Progress
         with turn:
             snapshot = archive.freeze(tally.draft, _manifest(source, tally, context.now, areas))
             verdict = _verdict(source, snapshot, context, turn)
+        memory.give_back()  # to be taken again by the sources that are still read
     except SourceError as problem:
         return Pulled(_failed(source, tally, problem, time.monotonic() - begun), None)
     snapshot = archive.proven(with_certificate(snapshot.manifest, verdict))
