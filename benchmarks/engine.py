@@ -12,8 +12,8 @@ CPU seconds compare the work, wall seconds what one waits for. "Tonight encoded 
 starts, with tonight's text files: it reads them page by page as Arrow columns, gives every id its code by last night's
 vocabulary, checks, sorts and writes the snapshots, two sources at a time as a night does, and then asks them. The same with
 pages of a thousand rows of Python values, as an HTTP source's connector hands them over, stands below it: making those
-values costs more than all the rest of the encoding, and is counted there. Our connectors make such values of what they read, and
-Arrow columns of them some thousands at a time: what a night of theirs costs is that last row, and it is not within the bar.
+values costs more than all the rest of the encoding, and is counted there. None of our connectors hands over Arrow columns yet:
+what a night of theirs costs is that last row, and it is not within the bar.
 """
 
 from __future__ import annotations
