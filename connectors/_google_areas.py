@@ -9,6 +9,7 @@ from typing import Any
 from connectors._google_access import AT_ONCE, SCOPE, Access, Settings
 from connectors._google_held import Held, Json, Membership, add_applications, add_devices, add_licences, add_roles
 from connectors._google_listing import Listed, Twice, having, ids, listed, there, wording
+from connectors._google_reach import check_reach
 from connectors._http import Api, NotThere
 from reconciler.connector import AccessRefused, Answer, Ended, Incomplete, Need, Right, SourceError, Unreadable, together
 
@@ -43,6 +44,10 @@ class Areas:
 
     def roles(self) -> Iterator[Answer]:
         yield from _optional("roles", self._read_roles)
+
+    def check_reach(self, reader: Callable[[], str], in_group: Callable[[str, str], bool]) -> None:
+        """Raises Incomplete when the reader's own roles, where roles were read, are bound to organisational units."""
+        check_reach(*self._roles, reader, in_group)
 
     def licences(self) -> Iterator[Answer]:
         yield from _optional("licences", self._read_licences)

@@ -19,6 +19,7 @@ from connectors._graph_access import (
 )
 from connectors._graph_accounts import SELECT, Accounts, Columns, columns, deleted, instant, without
 from connectors._graph_listing import EVENTUAL, Listings, Row, told
+from connectors._graph_mailboxes import Mailboxes
 from connectors._graph_rights import SEES_HIDDEN, rights
 from connectors._http import NotThere, Refused
 from reconciler.connector import Answer, Ended, Incomplete, SourceError, Unreadable, together
@@ -61,6 +62,7 @@ class Reading:
     roles: Roles | None = None
     devices: list[Row] = field(default_factory=list)
     applications: Applications = field(default_factory=lambda: Applications([]))
+    mailboxes: Mailboxes | None = None  # None: nobody asked for them
 
     # --- the order of the work ------------------------------------------------------------------------------------
 
@@ -86,7 +88,8 @@ class Reading:
         }  # fmt: skip
         chains: list[Chain] = [partial(self._optional, area, read) for area, read in optional.items()]
         apps = [partial(self._optional, "oauth_grants", partial(self._assigned, app["id"])) for app in self.applications.apps]
-        return [*chains, *apps, *(partial(self._members, group["id"]) for group in self.groups)]
+        mail = self.mailboxes.chains(self.accounts) if self.mailboxes else ()
+        return [*chains, *apps, *mail, *(partial(self._members, group["id"]) for group in self.groups)]
 
     def _optional(self, area: str, read: Chain) -> Iterator[Answer]:
         """A pass that may be refused or break off: then its area is unreadable, and what stands on it is not assessed."""
@@ -318,6 +321,8 @@ class Reading:
         self.accounts.fill("manager_account_id", {who: led for who, led in self.managers.items() if led in self.accounts})
         self.accounts.fill("mfa", self.mfa or {})
         self.accounts.fill("privileged", privileged, False if whole else None)
+        if self.mailboxes:
+            yield from self.mailboxes.add(access, self.accounts)
         yield self.accounts.page()
         yield from access.pages()
 
