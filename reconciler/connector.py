@@ -70,6 +70,8 @@ class AsOf:
 class Page:
     """Rows of one table, as columns of equal length (lists, or Arrow arrays, which are taken in five times as fast).
 
+    A reader that must hold everything before it may hand anything over collects it in `reconciler.columns`.
+
     Column names are those of `tables.TABLES[table]`. A column left out is null in every row: the source did not tell. `stands_for` is how many rows of the
     source this page accounts for, when identical duplicates were collapsed; otherwise its own length.
     """
@@ -86,6 +88,10 @@ class Page:
         """A column as Python values; empty where the page has no such column."""
         column = self.columns.get(name, ())
         return column if isinstance(column, Sequence) else column.to_pylist()
+
+    def rows(self) -> list[dict[str, Any]]:
+        """The page row by row, as Python values: to look at it, not for many."""
+        return [dict(zip(self.columns, row, strict=True)) for row in zip(*map(self.values, self.columns), strict=True)]
 
 
 @dataclass(frozen=True)
