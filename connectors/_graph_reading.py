@@ -6,10 +6,18 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from sys import intern
+from typing import NamedTuple
 
+import numpy as np
+import pyarrow.compute as pc
+
+from connectors._bulk_held import Members
+from connectors._bulk_rows import UNKNOWN, Accounts, Index, Numbers, Part, hashes, index, joined, numbers, part
 from connectors._graph_access import (
     Access,
     Applications,
+    Device,
+    Licences,
     Roles,
     application_access,
     device_access,
@@ -17,7 +25,7 @@ from connectors._graph_access import (
     licence_access,
     role_access,
 )
-from connectors._graph_accounts import SELECT, Accounts, Columns, columns, deleted, instant, without
+from connectors._graph_accounts import SELECT, columns, deleted, instants
 from connectors._graph_listing import EVENTUAL, Listings, Row, told
 from connectors._graph_rights import SEES_HIDDEN, rights
 from connectors._http import NotThere, Refused
@@ -44,22 +52,22 @@ class Reading:
     fixes: Mapping[str, str]  # area -> the permission it needs
     granted: frozenset[str] | None = None  # the permissions that the token names, where it does
     accounts: Accounts = field(default_factory=Accounts)
-    gone: list[Columns] = field(default_factory=list)  # deleted users
-    states: list[tuple[str, str, bool]] = field(default_factory=list)  # (user, licence, inherited)
+    gone: Accounts = field(default_factory=Accounts)  # deleted users
+    states: Licences | None = None
+    sku_numbers: dict[str, int] = field(default_factory=dict)  # licences, numbered as they were met
     groups: list[Row] = field(default_factory=list)
+    group_ids: frozenset[str] = frozenset()
     owners: dict[str, str | None] = field(default_factory=dict)  # group -> one of its owners
-    members: dict[str, list[str]] = field(default_factory=dict)  # group -> ids of whatever is in it
+    members: Members = field(default_factory=Members)
     differing: list[str] = field(default_factory=list)  # groups with fewer members than they count
     removed: set[str] = field(default_factory=set)  # groups deleted since they were listed
     unseen: set[str] = field(default_factory=set)  # groups whose members may not be seen
     strangers: set[str] = field(default_factory=set)  # users met in groups that the listing of users lacks
-    seen: dict[str, set[str]] = field(default_factory=dict)  # further listings of users or groups -> ids in them
-    sign_ins: dict[str, int | None] = field(default_factory=dict)
-    managers: dict[str, str] = field(default_factory=dict)
-    mfa: dict[str, bool] | None = None  # None: the report was not read
+    seen: dict[str, Index] = field(default_factory=dict)  # further listings of users or groups -> what they tell, by id
+    mfa: Index | None = None  # None: the report was not read
     skus: list[Row] = field(default_factory=list)
     roles: Roles | None = None
-    devices: list[Row] = field(default_factory=list)
+    devices: list[Device] = field(default_factory=list)
     applications: Applications = field(default_factory=lambda: Applications([]))
 
     # --- the order of the work ------------------------------------------------------------------------------------
@@ -101,50 +109,48 @@ class Reading:
         wanted = ",".join((*SELECT, "licenseAssignmentStates", *dict.fromkeys(self.extra.values())))
         before = self.listings.count("users")
         read = self.listings.read(f"users?$select={wanted}&$top=999", self._taken)
-        self.accounts.add([part for part, _ in read.parts])
-        for _, states in read.parts:
-            self.states += states
+        self.accounts = Accounts([users for users, _ in read.parts])
+        self.states = Licences(*map(joined, zip(*(states for _, states in read.parts), strict=True)))
         found = len(self.accounts)
         yield Ended("users", read.pages, found, self.listings.declared("users", before, found))
 
-    def _taken(self, users: list[Row]) -> tuple[Columns, list[tuple[str, str, bool]]]:
+    def _taken(self, users: list[Row]) -> tuple[Part, tuple[Numbers, ...]]:
         """A page of users as columns, and their licences; the page itself is let go."""
-        states = [
-            (user["id"], state["skuId"], state.get("assignedByGroup") is not None)
-            for user in users
-            for state in user.get("licenseAssignmentStates") or ()
-        ]
-        return columns(users, self.extra), states
+        told = [(user["id"], state) for user in users for state in user.get("licenseAssignmentStates") or ()]
+        met = self.sku_numbers
+        states = (
+            hashes([user for user, _ in told]),
+            numbers([met.setdefault(state["skuId"], len(met)) for _, state in told]),
+            numbers([int(state.get("assignedByGroup") is not None) for _, state in told]),
+        )
+        return part(columns(users, self.extra)), states
 
     def _deleted(self) -> Iterator[Answer]:
         wanted = ",".join((*SELECT, *dict.fromkeys(self.extra.values())))
         path = "directory/deletedItems/microsoft.graph.user"
         before = self.listings.count(path)
-        read = self.listings.read(f"{path}?$select={wanted}&$top=999", lambda users: deleted(users, self.extra))
-        self.gone = read.parts
+        read = self.listings.read(f"{path}?$select={wanted}&$top=999", lambda users: part(deleted(users, self.extra)))
+        self.gone = Accounts(read.parts)
         yield Ended("deleted users", read.pages, read.rows, self.listings.declared(path, before, read.rows))
 
     def _sign_ins(self) -> Iterator[Answer]:
         """Sign-ins are read apart: one missing licence would refuse the whole listing."""
-        found, read = self.listings.rows("users?$select=id,signInActivity&$top=500")
-        for user in found:
-            seen = user.get("signInActivity") or {}
-            self.sign_ins[user["id"]] = instant(seen.get("lastSuccessfulSignInDateTime") or seen.get("lastSignInDateTime"))
-        self.seen["sign-in activity"] = {user["id"] for user in found}
-        yield Ended("sign-in activity", read.pages, len(found))
+        yield from self._about_users("sign-in activity", "users?$select=id,signInActivity&$top=500", _signed_in)
 
     def _managers(self) -> Iterator[Answer]:
-        found, read = self.listings.rows("users?$select=id&$expand=manager($select=id)&$top=100")
-        self.managers = {user["id"]: user["manager"]["id"] for user in found if (user.get("manager") or {}).get("id")}
-        self.seen["managers"] = {user["id"] for user in found}
-        yield Ended("managers", read.pages, len(found))
+        yield from self._about_users("managers", "users?$select=id&$expand=manager($select=id)&$top=100", _led_by)
+
+    def _about_users(self, scope: str, path: str, take: Callable[[list[Row]], Numbers]) -> Iterator[Answer]:
+        """A further listing of the users: of each page only a number for every user is kept."""
+        read = self.listings.read(path, lambda users: (_ids(users), take(users)))
+        self.seen[scope] = index(read.parts)
+        yield Ended(scope, read.pages, len(self.seen[scope]))
 
     def _registrations(self) -> Iterator[Answer]:
-        found, read = self.listings.rows(
-            "reports/authenticationMethods/userRegistrationDetails?$select=id,isMfaRegistered&$top=999"
-        )
-        self.mfa = {row["id"]: row["isMfaRegistered"] for row in found if isinstance(row.get("isMfaRegistered"), bool)}
-        yield Ended("registered methods", read.pages, len(found))
+        path = "reports/authenticationMethods/userRegistrationDetails?$select=id,isMfaRegistered&$top=999"
+        read = self.listings.read(path, lambda rows: (_ids(rows), _registered(rows)))
+        self.mfa = index(read.parts)
+        yield Ended("registered methods", read.pages, len(self.mfa))
 
     # --- groups ---------------------------------------------------------------------------------------------------
 
@@ -154,6 +160,7 @@ class Reading:
         found = len(self.groups)
         yield Ended("groups", read.pages, found, self.listings.declared("groups", before, found))
         yield from self._hidden()
+        self.group_ids = frozenset(group["id"] for group in self.groups)
 
     def _hidden(self) -> Iterator[Answer]:
         """Groups that show their members only to who may see hidden ones: to others they look empty, and are left out."""
@@ -168,34 +175,47 @@ class Reading:
 
         The count's index lags, so a group that is short of it is looked at again at the end, and the count asked for by itself.
         """
+        path = f"groups/{group}/members"
         try:
-            found, read = self.listings.rows(f"groups/{group}/members?$select=id&$count=true&$top=999", EVENTUAL)
-            counted = read.count
-            if again and (counted is None or counted > len(found)):
-                asked = self.listings.count(f"groups/{group}/members")
+            read = self.listings.read(f"{path}?$select=id&$count=true&$top=999", self._met, EVENTUAL)
+            found, counted = len(Index(joined(page.ids for page in read.parts))), read.count
+            if again and (counted is None or counted > found):
+                asked = self.listings.count(path)
                 counted = min((number for number in (counted, asked) if number is not None), default=None)
         except NotThere:
             if self.listings.still_there("groups", [group]):
                 raise
             self.removed.add(group)
             return
-        if not again and (counted is None or counted > len(found)):
+        if not again and (counted is None or counted > found):
             self.differing.append(group)
             return
-        self.members[group] = [intern(member["id"]) for member in found]
-        for member in found:
-            if member.get("@odata.type") == "#microsoft.graph.user" and member["id"] not in self.accounts:
-                self.strangers.add(member["id"])
-        total = None if counted is None else max(len(found), counted)
-        yield Ended(f"members of {group}", read.pages, len(found), total, lags=True)
+        self.members.put(group, joined(page.people for page in read.parts), (here for page in read.parts for here in page.groups))
+        self.strangers.update(here for page in read.parts for here in page.strangers)
+        total = None if counted is None else max(found, counted)
+        yield Ended(f"members of {group}", read.pages, found, total, lags=True)
+
+    def _met(self, members: list[Row]) -> _Met:
+        """A page of members: the people by their rows, and of the others the groups, and users whom the listing of users lacks."""
+        ids = _ids(members)
+        rows = self.accounts.rows(ids)
+        others = [members[place] for place in np.flatnonzero(rows < 0).tolist()]
+        strangers = [other["id"] for other in others if other.get("@odata.type") == "#microsoft.graph.user"]
+        return _Met(ids, rows[rows >= 0], [intern(other["id"]) for other in others if other["id"] in self.group_ids], strangers)
 
     def _owners(self) -> Iterator[Answer]:
-        found, read = self.listings.rows("groups?$select=id&$expand=owners($select=id)&$top=100")
-        for group in found:
-            owners = [owner["id"] for owner in group.get("owners") or [] if owner.get("id") in self.accounts]
-            self.owners[group["id"]] = min(owners, default=None)
-        self.seen["owners of groups"] = {group["id"] for group in found}
-        yield Ended("owners of groups", read.pages, len(found))
+        read = self.listings.read("groups?$select=id&$expand=owners($select=id)&$top=100", self._owned)
+        self.owners = {group: owner for page in read.parts for group, owner in page}
+        self.seen["owners of groups"] = Index(hashes(self.owners))
+        yield Ended("owners of groups", read.pages, len(self.owners))
+
+    def _owned(self, groups: list[Row]) -> list[tuple[str, str | None]]:
+        listed = ((group["id"], [owner["id"] for owner in group.get("owners") or [] if owner.get("id")]) for group in groups)
+        return [(here, min(self._known(owners), default=None)) for here, owners in listed]
+
+    def _known(self, ids: list[str]) -> list[str]:
+        """Those of some ids that are ids of accounts."""
+        return [here for here, row in zip(ids, self.accounts.rows(hashes(ids)), strict=True) if row >= 0]
 
     # --- roles, licences, devices, applications -------------------------------------------------------------------
 
@@ -241,9 +261,20 @@ class Reading:
 
     def _devices(self) -> Iterator[Answer]:
         before = self.listings.count("devices")
-        self.devices, read = self.listings.rows("devices?$select=id,displayName&$expand=registeredOwners($select=id)&$top=100")
+        read = self.listings.read(
+            "devices?$select=id,displayName&$expand=registeredOwners($select=id)&$top=100", self._registered_to
+        )
+        self.devices = list({device.id: device for page in read.parts for device in page}.values())
         found = len(self.devices)
         yield Ended("devices", read.pages, found, self.listings.declared("devices", before, found))
+
+    def _registered_to(self, devices: list[Row]) -> list[Device]:
+        owners = [[owner["id"] for owner in device.get("registeredOwners") or [] if owner.get("id")] for device in devices]
+        rows = [self.accounts.rows(hashes(listed)) for listed in owners]
+        return [
+            Device(device["id"], device.get("displayName"), tuple(held[held >= 0].tolist()))
+            for device, held in zip(devices, rows, strict=True)
+        ]
 
     def _apps(self) -> Iterator[Answer]:
         """Applications of the company; Microsoft's own, which every tenant has by the hundred, are left out."""
@@ -257,9 +288,7 @@ class Reading:
 
     def _assigned(self, app: str) -> Iterator[Answer]:
         found, count = self.listings.agreed(f"servicePrincipals/{app}/appRoleAssignedTo?$top=999")
-        for one in found:
-            told(one, "principalId", "appRoleAssignedTo")
-        self.applications.assigned[app] = found
+        self.applications.assigned[app] = [told(one, "principalId", "appRoleAssignedTo") for one in found]
         yield Ended(f"people assigned to {app}", count, len(found))
 
     def _consents(self) -> Iterator[Answer]:
@@ -268,7 +297,7 @@ class Reading:
             told(one, "clientId", "oauth2PermissionGrants")
             if told(one, "consentType", "oauth2PermissionGrants") == "Principal":
                 told(one, "principalId", "oauth2PermissionGrants")
-        self.applications.consents = found
+        self.applications.consents = [(one["clientId"], one.get("principalId")) for one in found]
         yield Ended("consents", count, len(found))
 
     # --- what it comes to -----------------------------------------------------------------------------------------
@@ -280,46 +309,82 @@ class Reading:
             raise Incomplete(
                 f"{known[0]} is a member of a group, and the listing of users does not hold it: the listing is short"
             )
-        groups = {group["id"] for group in self.groups} | self.unseen
+        groups = sorted({group["id"] for group in self.groups} | self.unseen)
         for scope, seen in self.seen.items():
-            path, all_of_them = ("groups", groups) if scope == "owners of groups" else ("users", set(self.accounts.place))
-            if self.listings.still_there(path, all_of_them - seen):
-                raise Incomplete(
-                    f"{scope}: the listing lacks {len(all_of_them - seen)} of {len(all_of_them)} {path}; nothing of it is used"
-                )
+            if scope == "owners of groups":
+                path, every, lacking = "groups", len(groups), [groups[n] for n in np.flatnonzero(seen.lacks(hashes(groups)))]
+            else:
+                path, every, lacking = "users", len(self.accounts), self.accounts.named(seen.lacks(self.accounts.ids))
+            if self.listings.still_there(path, lacking):
+                raise Incomplete(f"{scope}: the listing lacks {len(lacking)} of {every} {path}; nothing of it is used")
         yield from self._mfa_told()
 
     def _mfa_told(self) -> Iterator[Answer]:
         """The report of registered methods is taken only when it tells of nearly everybody who can sign in."""
-        on = self.accounts.columns.get("enabled", [])
-        kinds = self.accounts.columns.get("kind", [])
-        people = [
-            here for here, enabled, kind in zip(self.accounts.place, on, kinds, strict=True) if enabled and kind == "person"
-        ]
-        silent = [] if self.mfa is None else [here for here in people if here not in self.mfa]
-        if len(silent) > max(20, (1 - FEWEST_TOLD) * len(people)):
+        if self.mfa is None:
+            return
+        enabled, kinds = self.accounts.column("enabled"), self.accounts.column("kind")
+        people = pc.fill_null(pc.and_(enabled, pc.equal(kinds, "person")), False).to_numpy()
+        silent = int(np.count_nonzero(people & (self.mfa.find(self.accounts.ids) == UNKNOWN)))
+        total = int(np.count_nonzero(people))
+        if silent > max(20, (1 - FEWEST_TOLD) * total):
             self.mfa = None
             yield Unreadable(
-                "mfa", f"the report tells nothing of {len(silent)} of {len(people)} people who can sign in", "ask again tomorrow"
+                "mfa", f"the report tells nothing of {silent} of {total} people who can sign in", "ask again tomorrow"
             )
 
     def tables(self) -> Iterator[Answer]:
         """Accounts, entitlements and grants, once everything was read."""
-        access = Access(self.accounts)
-        group_access(access, self.groups, self.members, self.owners)
-        privileged = {} if self.roles is None else role_access(access, self.roles, self.members)
-        if self.skus:
-            licence_access(access, self.skus, self.states)
+        access = Access(self.accounts, self.members)
+        group_access(access, self.groups, self.owners)
+        privileged = Index() if self.roles is None else role_access(access, self.roles)
+        if self.skus and self.states is not None:
+            licence_access(access, self.skus, list(self.sku_numbers), self.states)
         device_access(access, self.devices)
-        application_access(access, self.applications, self.members)
+        application_access(access, self.applications)
         whole = self.roles is not None and self.roles.eligible is not None
-        self.accounts.add([without(part, self.accounts) for part in self.gone])  # who was restored meanwhile is no longer gone
-        self.accounts.fill("last_login_at", self.sign_ins)
-        self.accounts.fill("manager_account_id", {who: led for who, led in self.managers.items() if led in self.accounts})
-        self.accounts.fill("mfa", self.mfa or {})
-        self.accounts.fill("privileged", privileged, False if whole else None)
-        yield self.accounts.page()
-        yield from access.pages()
+        self.accounts.add(self.gone)  # who was restored meanwhile is no longer gone
+        yield from self.accounts.pages(self._learnt(privileged, whole))
+        yield from access.held.pages(self.accounts.texts, "groups, roles, licences, devices, applications")
+
+    def _learnt(self, privileged: Index, whole: bool) -> dict[str, Numbers]:
+        """What the further listings tell of the accounts, row by row."""
+        ids, nobody = self.accounts.ids, Index()
+        return {
+            "last_login_at": self.seen.get("sign-in activity", nobody).find(ids),
+            "manager_account_id": self.accounts.rows(self.seen.get("managers", nobody).find(ids)),
+            "mfa": (self.mfa or nobody).find(ids),
+            "privileged": np.where(privileged.lacks(ids), 0 if whole else UNKNOWN, 1),
+        }
+
+
+class _Met(NamedTuple):
+    """A page of a group's members."""
+
+    ids: Numbers
+    people: Numbers
+    groups: list[str]
+    strangers: list[str]
+
+
+def _ids(rows: list[Row]) -> Numbers:
+    return hashes([row["id"] for row in rows])
+
+
+def _signed_in(users: list[Row]) -> Numbers:
+    told = [user.get("signInActivity") or {} for user in users]
+    return numbers(instants([seen.get("lastSuccessfulSignInDateTime") or seen.get("lastSignInDateTime") for seen in told]))
+
+
+def _led_by(users: list[Row]) -> Numbers:
+    """Managers by their hashes."""
+    told = [(user.get("manager") or {}).get("id") for user in users]
+    return np.fromiter((hash(manager) if manager else UNKNOWN for manager in told), np.int64, len(told))
+
+
+def _registered(rows: list[Row]) -> Numbers:
+    told = [row.get("isMfaRegistered") for row in rows]
+    return numbers([int(each) if isinstance(each, bool) else None for each in told])
 
 
 def _named(rows: list[Row], path: str) -> list[Row]:

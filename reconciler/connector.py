@@ -87,6 +87,10 @@ class Page:
         column = self.columns.get(name, ())
         return column if isinstance(column, Sequence) else column.to_pylist()
 
+    def rows(self) -> list[dict[str, Any]]:
+        """Every row as Python values by column."""
+        return [dict(zip(self.columns, row, strict=True)) for row in zip(*map(self.values, self.columns), strict=True)]
+
 
 @dataclass(frozen=True)
 class Ended:

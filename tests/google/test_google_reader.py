@@ -61,8 +61,7 @@ def answers(google: Served, **told: Any) -> list[Answer]:
 
 
 def table(found: list[Answer], name: str) -> list[Row]:
-    page = next(a for a in found if isinstance(a, Page) and a.table == name)
-    return [dict(zip(page.columns, values, strict=True)) for values in zip(*page.columns.values(), strict=True)]
+    return [row for page in found if isinstance(page, Page) and page.table == name for row in page.rows()]
 
 
 def accounts(found: list[Answer]) -> dict[str, Row]:

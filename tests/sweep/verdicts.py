@@ -32,7 +32,7 @@ def truth_of(found: Iterable[Answer]) -> Truth:
     """Every table, in rows."""
     made: dict[str, Rows] = {"accounts": [], "entitlements": [], "grants": []}
     for page in (answer for answer in found if isinstance(answer, Page)):
-        made[page.table] += [dict(zip(page.columns, row, strict=True)) for row in zip(*page.columns.values(), strict=True)]
+        made[page.table] += page.rows()
     return made
 
 
