@@ -7,9 +7,10 @@ A quarter of a million people as Python's own objects take ten times the memory.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import accumulate
 from typing import Any
 
 import numpy as np
@@ -36,6 +37,14 @@ def numbers(values: Sequence[int | None] | pa.Array) -> Numbers:
     made = values if isinstance(values, pa.Array) else pa.array(values, pa.int64())
     filled: Numbers = made.fill_null(UNKNOWN).to_numpy(zero_copy_only=False)
     return filled
+
+
+def instants(texts: Sequence[str | None], single: Callable[[str | None], int | None]) -> pa.Array:
+    """RFC 3339 as microseconds since 1970, a column at once; one by one where Arrow cannot read them all."""
+    try:
+        return pa.array(texts, pa.string()).cast(pa.timestamp("us", "UTC")).cast(pa.int64())
+    except pa.ArrowInvalid:
+        return pa.array([single(text) for text in texts], pa.int64())
 
 
 def joined(parts: Iterable[npt.NDArray[Any]]) -> Numbers:
@@ -81,11 +90,11 @@ class Part:
     ids: Numbers
 
 
-def part(columns: Columns) -> Part:
-    """Columns of Python values as Arrow; raises Incomplete on a value that does not fit."""
-    names = [name for name in ACCOUNTS.names if name in columns]
-    made = [_held(ACCOUNTS.column(name), columns[name]) for name in names]
-    return Part(pa.RecordBatch.from_arrays(made, names), hashes(columns["account_id"]))
+def part(columns: Columns, **aside: Numbers) -> Part:
+    """Columns of Python values as Arrow; raises Incomplete on a value that does not fit. What is put `aside` is not handed over."""
+    made = {name: _held(ACCOUNTS.column(name), columns[name]) for name in ACCOUNTS.names if name in columns}
+    made |= {name: pa.array(told) for name, told in aside.items()}
+    return Part(pa.RecordBatch.from_pydict(made), hashes(columns["account_id"]))
 
 
 def _held(column: Column, values: Sequence[Any] | pa.Array) -> pa.Array:
@@ -121,6 +130,11 @@ class Accounts:
         self._index = Index(self.ids)
         self.__dict__.pop("texts", None)
 
+    def batches(self) -> Iterator[tuple[int, pa.RecordBatch]]:
+        """The accounts as they are held, each batch with the row it begins at."""
+        begins = accumulate((len(batch) for batch in self._batches), initial=0)
+        yield from zip(begins, self._batches, strict=False)
+
     def column(self, name: str) -> pa.ChunkedArray:
         held = [batch[name] for batch in self._batches]
         return pa.chunked_array(held) if held else pa.chunked_array([], ACCOUNTS.column(name).held)
@@ -142,7 +156,8 @@ class Accounts:
             batch = self._batches.popleft()
             end = begin + len(batch)
             further = {name: self._learnt(name, numbers[begin:end]) for name, numbers in late.items()}
-            yield Page("accounts", {**dict(zip(batch.schema.names, batch.columns, strict=True)), **further}, "users")
+            told = {name: batch[name] for name in ACCOUNTS.names if name in batch.schema.names}
+            yield Page("accounts", told | further, "users")
             begin = end
         if not begin:
             yield Page("accounts", {"account_id": []}, "users")
