@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+from array import array
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from sys import intern
 from typing import Any
 
+from connectors._ad_numbers import Names, numbers, repeated, twice
 from connectors._ad_values import Attributes, filetime, guid, instant, number, parent, relative_id, sid, text, texts, true
+from reconciler.columns import Columns
 from reconciler.connector import Incomplete
 from reconciler.tables import ACCOUNTS
 
@@ -18,7 +20,6 @@ ATTRIBUTES = (
     "userAccountControl", "accountExpires", "lockoutTime", "whenCreated", "lastLogonTimestamp", "pwdLastSet", "primaryGroupID",
     "servicePrincipalName", "msExchRecipientTypeDetails", "mS-DS-ConsistencyGuid", "isCriticalSystemObject",
 )  # fmt: skip
-_REPEATING = frozenset(column.name for column in ACCOUNTS.columns if column.repeats)  # one text for all who have it
 CLASSES = frozenset(
     {"user", "contact", "computer", "inetorgperson", "msds-groupmanagedserviceaccount", "msds-managedserviceaccount"}
 )
@@ -43,39 +44,43 @@ class Reckoning:
 
 @dataclass
 class Accounts:
-    """Every account read so far, as columns; rows are numbered as they come."""
+    """Every account read so far; rows are numbered as they come."""
 
     reckoning: Reckoning
+    names: Names
     employee_id: str = "employeeID"
     extra: Mapping[str, str] = field(default_factory=dict)
-    columns: dict[str, list[Any]] = field(default_factory=lambda: {name: [] for name in ACCOUNTS.names})
-    row_of: dict[str, int] = field(default_factory=dict)  # DN in lower case -> row
-    primary: list[int] = field(default_factory=list)  # RID of the primary group, 0 where there is none
-    managers: list[str | None] = field(default_factory=list)  # DNs in lower case
-    _seen: set[str] = field(default_factory=set)
+    columns: Columns = field(default_factory=lambda: Columns(ACCOUNTS))
+    named: array[int] = field(default_factory=numbers)  # each one's own name, by number
+    managers: array[int] = field(default_factory=numbers)  # their names, by number
+    primary: array[int] = field(default_factory=lambda: array("q"))  # RID of the primary group, 0 where there is none
+    _ids: bytearray = field(default_factory=bytearray)  # objectGUIDs, 16 bytes each
 
     def __len__(self) -> int:
-        return len(self.primary)
+        return len(self.named)
 
     def take(self, dn: str, entry: Attributes) -> None:
-        """Add one object. Raises Incomplete when its identity may not be read, or when it comes twice."""
-        row = account(dn, entry, self.reckoning) | {"employee_id": text(entry, self.employee_id), "extra": self._kept(entry)}
-        if row["account_id"] in self._seen:
-            raise Incomplete(f"{dn} came twice: it moved while the directory was read, or the server repeated a page")
-        self._seen.add(row["account_id"])
-        for name, column in self.columns.items():
-            value = row.get(name)
-            column.append(intern(value) if name in _REPEATING and value is not None else value)
-        self.row_of[intern(dn.lower())] = len(self.primary)
-        self.primary.append(number(entry, "primaryGroupID") or 0)
-        manager = text(entry, "manager")
-        self.managers.append(intern(manager.lower()) if manager else None)
+        """Add one object. Raises Incomplete when its identity may not be read."""
+        self._add(dn, entry, number(entry, "primaryGroupID") or 0, text(entry, "manager"), {})
 
     def take_deleted(self, dn: str, entry: Attributes) -> None:
         """Add a tombstone: an account that was, in the container where it was last."""
-        self.take(dn, {name: values for name, values in entry.items() if name not in ("primaryGroupID", "manager")})
-        for name, value in (("enabled", False), ("state_reason", "deleted"), ("container", text(entry, "lastKnownParent"))):
-            self.columns[name][-1] = value
+        told = {"enabled": False, "state_reason": "deleted", "container": text(entry, "lastKnownParent")}
+        self._add(dn, entry, 0, None, told)
+
+    def _add(self, dn: str, entry: Attributes, primary: int, manager: str | None, told: Mapping[str, Any]) -> None:
+        row = account(dn, entry, self.reckoning)
+        self.columns.take({**row, "employee_id": text(entry, self.employee_id), "extra": self._kept(entry), **told})
+        self._ids += entry["objectGUID"][0]
+        self.named.append(self.names.number(dn))
+        self.primary.append(primary)
+        self.managers.append(self.names.number(manager))
+
+    def each_once(self) -> None:
+        """Raises Incomplete when an object came twice."""
+        row = repeated(self._ids)
+        if row is not None:
+            raise twice(self.names.of([self.named[row]])[0])
 
     def _kept(self, entry: Attributes) -> str | None:
         kept = {name: value for name, attribute in self.extra.items() if (value := text(entry, attribute)) is not None}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 
@@ -133,13 +133,12 @@ def _inspect(directory: Directory, dn: str, among: int) -> None:
         raise Incomplete(f"{directory.url}: {dn} came or moved while the directory was read")
 
 
-def emptied(directory: Directory, bases: Sequence[str], groups: Mapping[str, int]) -> None:
-    """Look whether anything says of itself that it is in one of the groups that list nobody.
+def emptied(directory: Directory, bases: Sequence[str], empty: Sequence[str]) -> None:
+    """Look whether anything says of itself that it is in one of the groups that list nobody, given in lower case.
 
     A group of which `member` may not be read is like an empty one; but what is in it shows the group in `memberOf`. Raises
     Incomplete, and so does somebody who joined meanwhile: then the read begins anew.
     """
-    empty = [dn for dn, members in groups.items() if not members]
     for first in range(0, len(empty), AT_ONCE):
         some = empty[first : first + AT_ONCE]
         asked = "".join(f"(memberOf={in_filter(dn)})" for dn in some)

@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 import logging
+from array import array
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from sys import intern
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
+import pyarrow as pa
 
 from connectors._ad_accounts import Accounts
+from connectors._ad_numbers import Names, Rows, numbers, repeated, twice
 from connectors._ad_values import Attributes, guid, relative_id, sid, text, true
+from reconciler import tables
+from reconciler.columns import Columns
 from reconciler.connector import Incomplete, Page
-from reconciler.tables import ENTITLEMENTS
+from reconciler.tables import ENTITLEMENTS, VIA
 
 log = logging.getLogger(__name__)
-
-Rows = npt.NDArray[np.int64]
 
 ATTRIBUTES = ("objectGUID", "objectSid", "sAMAccountName", "cn", "managedBy", "member", "isCriticalSystemObject", "uSNChanged")
 
@@ -32,44 +32,58 @@ _FOREIGN = ",cn=foreignsecurityprincipals,"
 
 @dataclass
 class Groups:
-    """Every group read so far, as columns, and the DNs of its members; rows are numbered as they come."""
+    """Every group read so far, and the names of its members by their numbers; rows are numbered as they come."""
 
-    columns: dict[str, list[Any]] = field(default_factory=lambda: {name: [] for name in ENTITLEMENTS.names})
-    row_of: dict[str, int] = field(default_factory=dict)  # DN in lower case -> row
+    names: Names
+    columns: Columns = field(default_factory=lambda: Columns(ENTITLEMENTS))
+    named: array[int] = field(default_factory=numbers)  # each one's own name
+    owners: array[int] = field(default_factory=numbers)
     sids: list[str | None] = field(default_factory=list)
-    owners: list[str | None] = field(default_factory=list)  # DNs in lower case
-    members: list[list[str]] = field(default_factory=list)  # DNs in lower case, each kept once however many groups name it
-    _seen: set[str] = field(default_factory=set)
+    members: list[array[int]] = field(default_factory=list)
+    _ids: bytearray = field(default_factory=bytearray)  # objectGUIDs, 16 bytes each
 
     def __len__(self) -> int:
         return len(self.sids)
 
-    def take(self, dn: str, entry: Attributes, members: Sequence[bytes]) -> None:
-        """Add one group with all its members. Raises Incomplete when its identity may not be read, or when it comes twice."""
+    def take(self, dn: str, entry: Attributes) -> None:
+        """Add one group with the members that came with it. Raises Incomplete when its identity may not be read."""
         if not entry.get("objectGUID"):
             raise Incomplete(f"the objectGUID of {dn} may not be read; grant the reader Read All Properties")
-        group_id, owner = guid(entry["objectGUID"][0]), text(entry, "managedBy")
-        if group_id in self._seen:
-            raise Incomplete(f"{dn} came twice: it moved while the directory was read, or the server repeated a page")
-        self._seen.add(group_id)
-        row = {"entitlement_id": group_id, "name": text(entry, "sAMAccountName") or text(entry, "cn"), "kind": "group",
-               "writable": not true(entry, "isCriticalSystemObject")}  # fmt: skip
-        for name, column in self.columns.items():
-            column.append(row.get(name))
-        self.row_of[dn.lower()] = len(self.sids)
+        self.columns.take({
+            "entitlement_id": guid(entry["objectGUID"][0]), "name": text(entry, "sAMAccountName") or text(entry, "cn"), "kind": "group",
+            "writable": not true(entry, "isCriticalSystemObject"),
+        })  # fmt: skip
+        self._ids += entry["objectGUID"][0]
+        self.named.append(self.names.number(dn))
+        self.owners.append(self.names.number(text(entry, "managedBy")))
         self.sids.append(sid(entry["objectSid"][0]) if entry.get("objectSid") else None)
-        self.owners.append(owner.lower() if owner else None)
-        self.members.append([intern(member.decode("utf-8", "replace").lower()) for member in members])
+        self.members.append(numbers())
+        self.list(len(self.members) - 1, entry.get("member", ()))
+
+    def list(self, row: int, members: Sequence[bytes]) -> None:
+        """Set the members of a group."""
+        number = self.names.number
+        self.members[row] = array("i", [number(member.decode("utf-8", "replace")) for member in members])
+
+    def each_once(self) -> None:
+        """Raises Incomplete when an object came twice."""
+        row = repeated(self._ids)
+        if row is not None:
+            raise twice(self.names.of([self.named[row]])[0])
+
+    def empty(self) -> Sequence[str]:
+        """The names of groups that list nobody."""
+        return self.names.of(self.named[row] for row, members in enumerate(self.members) if not members)
 
 
 @dataclass(frozen=True)
 class Memberships:
     """Per group row: account rows it lists, account rows that have it as primary group, and group rows it lists."""
 
-    direct: list[Rows]
-    primary: list[Rows]
-    inner: list[list[int]]
-    strangers: list[str]  # DNs of members that are neither an account nor a group that was read; in lower case
+    direct: Sequence[Rows]
+    primary: Sequence[Rows]
+    inner: Sequence[Sequence[int]]
+    strangers: Sequence[str]  # DNs of members that are neither an account nor a group that was read; in lower case
     foreign: int  # members from other domains, which stand here by their SID only
 
     @property
@@ -78,22 +92,27 @@ class Memberships:
 
 
 def memberships(accounts: Accounts, groups: Groups, domain_sid: str) -> Memberships:
-    """Resolve every member's DN, and add the primary groups, which no list of members names."""
-    direct, inner, strangers = [], [], []
-    for members in groups.members:
-        rows = [(accounts.row_of.get(dn), groups.row_of.get(dn), dn) for dn in members]
-        direct.append(np.array([account for account, _, _ in rows if account is not None], np.int64))
-        inner.append([group for account, group, _ in rows if account is None and group is not None])
-        strangers += [dn for account, group, dn in rows if account is None and group is None]
+    """Resolve every member's name, and add the primary groups, which no list of members names; the lists are forgotten."""
+    account, group = groups.names.rows(accounts.named), groups.names.rows(groups.named)
+    direct, inner = [], []
+    strange = numbers()
+    for row, listed in enumerate(groups.members):
+        members = np.frombuffer(listed, np.int32)
+        people, inside = account[members], group[members]
+        direct.append(people[people >= 0])
+        inner.append(inside[(people < 0) & (inside >= 0)].tolist())
+        strange.extend(members[(people < 0) & (inside < 0)].tolist())
+        groups.members[row] = numbers()
+    strangers = groups.names.of(strange)
     near = [dn for dn in strangers if _FOREIGN not in dn]
     return Memberships(direct, _primary(accounts, groups, domain_sid), inner, near, len(strangers) - len(near))
 
 
 def _primary(accounts: Accounts, groups: Groups, domain_sid: str) -> list[Rows]:
-    rids = np.array(accounts.primary, np.int64)
+    rids = np.frombuffer(accounts.primary, np.int64)
     by_rid = {relative_id(known): row for row, known in enumerate(groups.sids) if known and known.startswith(domain_sid + "-")}
-    empty = np.empty(0, np.int64)
-    held = {by_rid[rid]: np.flatnonzero(rids == rid) for rid in np.unique(rids).tolist() if rid in by_rid}
+    empty = np.empty(0, np.int32)
+    held = {by_rid[rid]: np.flatnonzero(rids == rid).astype(np.int32) for rid in np.unique(rids).tolist() if rid in by_rid}
     return [held.get(row, empty) for row in range(len(groups))]
 
 
@@ -109,33 +128,44 @@ def below(group: int, inner: Sequence[Sequence[int]]) -> set[int]:
     return found
 
 
-def grants(held: Memberships, accounts: Accounts, groups: Groups) -> Iterator[Page]:
+def grants(held: Memberships, account_ids: pa.Array, group_ids: pa.Array) -> Iterator[Page]:
     """Grants, some thousands a page: direct, by primary group, and nested through groups inside the group."""
-    account_ids = np.array(accounts.columns["account_id"], object)
-    waiting: dict[str, list[Any]] = {"account_id": [], "entitlement_id": [], "via": []}
+    waiting: list[tuple[int, int, Rows]] = []  # (group, how, accounts)
     circles = 0
-    for row, group_id in enumerate(groups.columns["entitlement_id"]):
+    for row in range(len(group_ids)):
         reached = below(row, held.inner)
         circles += row in reached
-        for via, rows in (
-            ("direct", held.direct[row]),
-            ("primary", held.primary[row]),
-            ("nested", _nested(held, reached - {row})),
-        ):
-            waiting["account_id"] += account_ids[rows].tolist()
-            waiting["entitlement_id"] += [group_id] * len(rows)
-            waiting["via"] += [via] * len(rows)
-        if len(waiting["via"]) >= ROWS:
-            yield Page("grants", waiting, "memberships")
-            waiting = {name: [] for name in waiting}
+        ways = {"direct": held.direct[row], "primary": held.primary[row], "nested": _nested(held, reached - {row})}
+        waiting += [(row, VIA.index(via), rows) for via, rows in ways.items() if len(rows)]
+        if sum(len(rows) for _, _, rows in waiting) >= ROWS:
+            yield _page(waiting, account_ids, group_ids)
+            waiting = []
     if circles:
         log.warning("%d groups contain themselves through others; each is read once", circles)
-    yield Page("grants", waiting, "memberships")
+    if waiting:
+        yield _page(waiting, account_ids, group_ids)
+
+
+def _page(waiting: Sequence[tuple[int, int, Rows]], account_ids: pa.Array, group_ids: pa.Array) -> Page:
+    rows, first = [len(rows) for _, _, rows in waiting], waiting[0][0]
+    named = group_ids.slice(first, waiting[-1][0] + 1 - first)
+    groups, ways = (
+        np.repeat(np.array(codes, np.int32), rows) for codes in zip(*((row - first, via) for row, via, _ in waiting), strict=True)
+    )
+    return Page(
+        "grants",
+        {
+            "account_id": account_ids.take(pa.array(np.concatenate([rows for _, _, rows in waiting]))),
+            "entitlement_id": pa.DictionaryArray.from_arrays(pa.array(groups), named),
+            "via": pa.DictionaryArray.from_arrays(pa.array(ways), pa.array(VIA)),
+        },
+        "memberships",
+    )
 
 
 def _nested(held: Memberships, reached: set[int]) -> Rows:
     through = [members for inside in reached for members in (held.direct[inside], held.primary[inside])]
-    return np.unique(np.concatenate(through)) if through else np.empty(0, np.int64)
+    return np.unique(np.concatenate(through)) if through else np.empty(0, np.int32)
 
 
 def protected(groups: Groups, held: Memberships, domain_sid: str) -> tuple[set[int], bool]:
@@ -157,19 +187,19 @@ def _is_protected(security_id: str, domain_sid: str) -> bool:
 
 def finish(accounts: Accounts, groups: Groups, held: Memberships, domain_sid: str) -> None:
     """What is known only when all is read: managers, owners of groups, and who is privileged."""
-    ids = accounts.columns["account_id"]
-    accounts.columns["manager_account_id"] = [_id(ids, accounts, dn) for dn in accounts.managers]
-    groups.columns["owner_account_id"] = [_id(ids, accounts, dn) for dn in groups.owners]
+    ids, rows_of = tables.whole(accounts.columns["account_id"]), accounts.names.rows(accounts.named)
+    accounts.columns.put("manager_account_id", _ids(ids, rows_of, accounts.managers))
+    groups.columns.put("owner_account_id", _ids(ids, rows_of, groups.owners))
     rows, whole = protected(groups, held, domain_sid)
-    admins = np.zeros(len(accounts), bool)
+    admins = np.isin(np.frombuffer(accounts.primary, np.int64), sorted(DOMAIN_RIDS))
     for row in rows:
         admins[held.direct[row]] = admins[held.primary[row]] = True
-    admins |= np.isin(np.array(accounts.primary, np.int64), sorted(DOMAIN_RIDS))
     unknown = False if whole else None  # without Domain Admins in sight nobody can be said to be no administrator
-    accounts.columns["privileged"] = [True if admin else unknown for admin in admins.tolist()]
-    groups.columns["privileged"] = [True if row in rows else unknown for row in range(len(groups))]
+    accounts.columns.put("privileged", [True if admin else unknown for admin in admins.tolist()])
+    groups.columns.put("privileged", [True if row in rows else unknown for row in range(len(groups))])
 
 
-def _id(ids: Sequence[str], accounts: Accounts, dn: str | None) -> str | None:
-    row = accounts.row_of.get(dn) if dn else None
-    return None if row is None else ids[row]
+def _ids(ids: pa.Array, rows_of: Rows, names: array[int]) -> pa.Array:
+    """The accounts behind names; null where there is none."""
+    rows = rows_of[np.frombuffer(names, np.int32)]
+    return ids.take(pa.array(rows, mask=rows < 0))

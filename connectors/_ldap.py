@@ -24,7 +24,7 @@ from ldap3.protocol.rfc2696 import paged_search_control
 from connectors._ldap_bind import Login, close
 from connectors._ldap_bind import connect as bound
 from connectors._ldap_ending import Result, ending
-from connectors._ldap_wire import Attributes, Entry, decode, is_entry, size_of
+from connectors._ldap_wire import ENTRY, Attributes, Entries, Entry, messages
 from reconciler.connector import AccessRefused, Incomplete
 
 log = logging.getLogger(__name__)
@@ -60,14 +60,10 @@ class Refused(Incomplete):
 
 @dataclass(frozen=True)
 class _Answer:
-    """One whole answer that ended in success, still as bytes."""
+    """One whole answer that ended in success."""
 
     result: Result
-    data: bytes
-    number: int
-
-    def entries(self) -> list[Entry]:
-        return decode(self.data, self.number)
+    entries: Entries
 
 
 @dataclass
@@ -81,7 +77,7 @@ class Directory:
     partitions: frozenset[str] = frozenset()  # DNs, in lower case, of which others hold the entries
     _waits: float = 0.0  # seconds the socket waits for an answer
 
-    def pages(self, search: Search) -> Iterator[list[Entry]]:
+    def pages(self, search: Search) -> Iterator[Entries]:
         """All entries, page by page, to the proper end. Raises Incomplete on any result but success, on any page.
 
         A page is never asked for again: a cookie is a handle, and the same one gives the page after it. The next page is
@@ -97,8 +93,8 @@ class Directory:
                     f"{self.url}: {search}: an answer lacks the paging control, so there may be more; nothing of it is used"
                 )
             number = self._send(search, self._paging(search, cookie)) if cookie else 0
-            entries = answer.entries()
-            begins, empty = (entries[0][0], 0) if entries else (first, empty + 1)
+            entries = answer.entries
+            begins, empty = (next(iter(entries))[0], 0) if entries else (first, empty + 1)
             if empty > MOST_EMPTY or (entries and begins == first):
                 raise Incomplete(
                     f"{self.url}: {search}: the pages go round in circles at {begins or 'nothing'}; nothing of it is used"
@@ -123,14 +119,14 @@ class Directory:
     def entry(self, dn: str, attributes: Sequence[str], controls: Sequence[Any] = ()) -> Entry:
         """One object, its name as the directory spells it first; raises Incomplete as `one` does."""
         search = Search(dn, "(objectClass=*)", attributes, controls, below=False)
-        entries = self._ask(search, controls).entries()
+        entries = list(self._ask(search, controls).entries)
         if len(entries) != 1:
             raise Refused(f"{self.url}: {search} may not be read; check `bases`, and grant the reader Read on it", NO_SUCH_OBJECT)
         return entries[0]
 
     def some(self, search: Search, most: int) -> list[Entry]:
         """A few of the entries of a search, to look at what is usual; never to conclude what there is."""
-        return self._ask(search, [*search.controls, paged_search_control(True, most, b"")]).entries()
+        return list(self._ask(search, [*search.controls, paged_search_control(True, most, b"")]).entries)
 
     @property
     def socket(self) -> Any:
@@ -138,7 +134,7 @@ class Directory:
 
     def holds(self, dn: str, expression: str) -> bool:
         """Whether one object is as an expression says; raises Incomplete when there is no such object."""
-        return bool(self._ask(Search(dn, expression, below=False), []).entries())
+        return bool(self._ask(Search(dn, expression, below=False), []).entries)
 
     def change(self, ask: Callable[[Any], object]) -> tuple[int, str]:
         """One change, asked for on ldap3's connection: the result code, and the server's own words.
@@ -201,23 +197,21 @@ class Directory:
 
     def _take(self, search: Search, number: int) -> _Answer:
         """Everything up to the end of the search, straight off the socket, not yet decoded."""
-        data, at = bytearray(), 0
+        data, places = bytearray(), []
         with self._unbroken(search):
-            while True:
-                size = size_of(data, at)
-                if not size or at + size > len(data):
-                    self._more(data)
-                else:
-                    if not is_entry(data, at, number):
-                        end = ending(bytes(data[at : at + size]))
-                        if isinstance(end, Result):
-                            break
-                        self._elsewhere(search, end)
-                    at += size
-        if at + size != len(data):
+            for begin, operation, stop in messages(data, number, lambda: self._more(data)):
+                if data[operation] == ENTRY:
+                    places.append((operation, stop))
+                    continue
+                end = ending(bytes(data[begin:stop]))
+                if isinstance(end, Result):
+                    break
+                self._elsewhere(search, end)
+        assert isinstance(end, Result)  # noqa: S101 - else there would be further messages
+        if stop != len(data):
             raise Incomplete(f"{self.url}: {search}: the server went on after it said that it was done; nothing of it is used")
         self._succeeded(search, end)
-        return _Answer(end, bytes(data), number)
+        return _Answer(end, Entries(bytes(data), places))
 
     def _more(self, data: bytearray) -> None:
         self._patience()

@@ -6,10 +6,9 @@ A message is (RFC 4511, BER): 0x30 length { 0x02 number, operation, [0] controls
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
-from connectors._bulk import no_cycles
 from connectors._ldap_ending import long_length
 from reconciler.connector import Incomplete
 
@@ -17,10 +16,13 @@ Attributes = dict[str, list[bytes]]
 Entry = tuple[str, Attributes]  # (DN, attribute -> values)
 
 LARGEST = 1 << 28  # bytes of one message; an entry with 1,500 values of 32 KiB each is well below
-_MESSAGE, _NUMBER, _ENTRY = 0x30, 0x02, 0x64
+ENTRY = 0x64  # the operation that is an entry
+_MESSAGE, _NUMBER, _SET = 0x30, 0x02, 0x31
 _LONG = 0x84  # a length of four bytes, as Windows writes them
-MOST_NAMES = 4096
+MOST_NAMES = 1 << 16  # ranges make new ones without end
+_CUT = b"\x84\0\0\0"
 _names: dict[bytes, str] = {}
+_heads: dict[bytes, str] = {}
 
 
 def size_of(data: bytes | bytearray, at: int = 0) -> int:
@@ -43,34 +45,39 @@ def size_of(data: bytes | bytearray, at: int = 0) -> int:
     return size
 
 
-def is_entry(data: bytes | bytearray, at: int, number: int) -> bool:
-    """Whether the message at `at` is an entry. Raises Incomplete when it does not answer message `number`."""
-    return data[_numbered(data, at, number)] == _ENTRY
+def messages(data: bytearray, number: int, more: Callable[[], None]) -> Iterator[tuple[int, int, int]]:
+    """Message after message of an answer to message `number`, which `more` makes longer: where it begins, its operation begins, it ends.
 
-
-def decode(data: bytes, number: int) -> list[Entry]:
-    """Every entry of a whole answer to message `number`; raises Incomplete on what cannot be read.
-
-    The collector of garbage rests meanwhile: a page is some ten thousand new lists, of which none is garbage yet.
+    Raises Incomplete on what is no LDAP, and on an answer to something else.
     """
-    try:
-        with no_cycles():
-            return list(_decoded(data, number))
-    except (IndexError, UnicodeDecodeError) as problem:
-        raise Incomplete(f"the server sent an entry that cannot be read: {problem}") from None
+    at = 0
+    while True:
+        while not (size := size_of(data, at)) or at + size > len(data):
+            more()
+        yield at, _numbered(data, at, number), at + size
+        at += size
 
 
-def _decoded(data: bytes, number: int) -> Iterator[Entry]:
-    at, have = 0, len(data)
-    while at < have:
-        size = size_of(data, at)
-        end = at + size
-        if not size or end > have:
-            raise Incomplete("the server sent an answer that stops in the middle of a message")
-        operation = _numbered(data, at, number)
-        if data[operation] == _ENTRY:
-            yield _entry(data, operation, end)
-        at = end
+@dataclass(frozen=True)
+class Entries:
+    """The entries of one whole answer, as the bytes that came: how many they are is known, each is decoded when it is asked for.
+
+    Most entries are looked at and dropped; to hold a page of them decoded would cost a third of the time more.
+    """
+
+    data: bytes
+    places: Sequence[tuple[int, int]]  # where the operation of each begins, and where it ends
+
+    def __len__(self) -> int:
+        return len(self.places)
+
+    def __iter__(self) -> Iterator[Entry]:
+        """Raises Incomplete on what cannot be read."""
+        try:
+            for at, end in self.places:
+                yield _entry(self.data, at, end)
+        except (IndexError, UnicodeDecodeError) as problem:
+            raise Incomplete(f"the server sent an entry that cannot be read: {problem}") from None
 
 
 def _numbered(data: bytes | bytearray, at: int, number: int) -> int:
@@ -98,70 +105,63 @@ def _entry(data: bytes, at: int, end: int) -> Entry:
     return dn, _attributes(data, at, at + length, dn)
 
 
-@dataclass(slots=True)
-class _Place:
-    """How an attribute stands in entries of long lengths: from its name to the length of its values, and what came after it last.
-
-    A search's entries have their attributes in one order, so the next one is guessed, and one comparison takes the place of
-    reading two lengths and a name.
-    """
-
-    name: str
-    head: bytes
-    size: int
-    then: _Place | None = None
-
-
-_first = _Place("", b"", 0)
-_places: dict[bytes, _Place] = {}
-
-
 def _attributes(data: bytes, at: int, end: int, dn: str) -> Attributes:
-    """Pairs of a name and a set of values; flat, and one value apart from several, because a night runs it millions of times."""
+    """Pairs of a name and a set of values."""
+    if at + 1 < end and data[at + 1] == _LONG:
+        usual = _cut(data[at:end])
+        if usual is not None:
+            return usual
     attributes: Attributes = {}
-    place, begins_with = _first, data.startswith
     while at < end:
         length = data[at + 1]
-        if length == _LONG:
-            guess = place.then
-            if guess is not None and begins_with(guess.head, at + 6):
-                place, at = guess, at + guess.size
-                last = at + data[at - 1]
-            else:
-                place, at, last = _placed(data, at, place)
-            name = place.name
-        else:
-            at += 4 if length < 128 else 4 + (length & 127)  # to the name, past the pair's own head and the name's
-            stop = at + data[at - 1]
-            name = _names.get(data[at:stop]) or _name(data[at:stop])
-            length, at = data[stop + 1], stop + 2
-            if length > 127:
-                length, at = long_length(data, length, at)
-            last = at + length
+        at += 4 if length < 128 else 4 + (length & 127)  # to the name, past the pair's own head and the name's
+        stop = at + data[at - 1]
+        name = _names.get(data[at:stop]) or _name(data[at:stop])
+        length, at = data[stop + 1], stop + 2
+        if length > 127:
+            length, at = long_length(data, length, at)
+        last = at + length
         if data[at + 1] == last - at - 2 < 128:  # one short value, as nearly all have
             attributes[name] = [data[at + 2 : last]]
-            at = last
         else:
             attributes[name] = _values(data, at, last, f"{name} of {dn}")
-            at = last
+        at = last
     if at != end:
         raise Incomplete(f"the server sent an entry that cannot be read: {dn} is longer than its message")
     return attributes
 
 
-def _placed(data: bytes, at: int, before: _Place) -> tuple[_Place, int, int]:
-    """The place of the pair at `at`, and where its values begin and end; remembered as what comes after the one `before`."""
-    stop = at + 8 + data[at + 7]
-    length, values = data[stop + 1], stop + 2
-    if length > 127:
-        length, values = long_length(data, length, values)
-    if len(_places) > MOST_NAMES:
-        _places.clear()  # ranges make new ones without end
-    head = data[at + 6 : values - 1]
-    place = _places.setdefault(head, _Place(_name(data[at + 8 : stop]), head, values - at))
-    if length < 256 and data[stop + 1] == _LONG:  # only its last byte, which the head leaves out, may differ
-        before.then = place
-    return place, values, values + length
+def _cut(pairs: bytes) -> Attributes | None:
+    """Pairs with the lengths that Windows writes, cut apart at what all of these begin with; None where one of them is not so.
+
+    Between two cuts lies either (last byte of the pair's length, 4, length, name, tag of the set) or (last byte of the set's
+    length, 4, length, value, …, tag of the next pair). A value that looks like a cut itself does not fill its length.
+    A loop that a night runs millions of times: half as long as reading length after length.
+    """
+    attributes: Attributes = {}
+    parts = (pairs + b"0").split(_CUT)
+    if parts[0] != b"0" or len(parts) % 2 == 0:  # the tag of the first pair, then two parts for each
+        return None
+    for head, body in zip(parts[1::2], parts[2::2], strict=True):
+        name = _heads.get(head) or _head(head)
+        if name is None:
+            return None
+        if body[0] == len(body) - 2 == body[2] + 2:  # one value
+            attributes[name] = [body[3:-1]]
+        elif body[0] == len(body) - 2:
+            attributes[name] = _values(body, 1, len(body) - 1, name)
+        else:
+            return None
+    return attributes
+
+
+def _head(head: bytes) -> str | None:
+    """The name in what lies between the cuts before it and after it, remembered; None where it is none."""
+    if head[1:3] != bytes([4, len(head) - 4 & 255]) or head[-1] != _SET:
+        return None
+    if len(_heads) > MOST_NAMES:
+        _heads.clear()
+    return _heads.setdefault(head, head[3:-1].decode("ascii"))
 
 
 def _values(data: bytes, at: int, last: int, what: str) -> list[bytes]:
@@ -181,5 +181,5 @@ def _values(data: bytes, at: int, last: int, what: str) -> list[bytes]:
 def _name(raw: bytes) -> str:
     """The name of an attribute, remembered: a directory has some hundred of them."""
     if len(_names) > MOST_NAMES:
-        _names.clear()  # ranges make new ones without end
+        _names.clear()
     return _names.setdefault(raw, raw.decode("ascii"))

@@ -17,6 +17,7 @@ from connectors._ad_accounts import Accounts, Reckoning
 from connectors._ad_by_hand import cannot, instruct
 from connectors._ad_domain import Domain, base_answers, check_attributes, domain_of, emptied, inspect
 from connectors._ad_groups import Groups, Memberships, memberships
+from connectors._ad_numbers import Names
 from connectors._ad_values import Attributes, inside, text
 from connectors._ad_writer import REPLICATION, WRITES, AdWriter
 from connectors._ldap import NO_RIGHT, NO_SUCH_OBJECT, PAGE_SIZE, SHOW_DELETED, Directory, Refused, Search, reach
@@ -38,6 +39,7 @@ from reconciler.connector import (
     SecretRef,
     Unreadable,
 )  # fmt: skip
+from reconciler.tables import whole
 
 __all__ = ["NEEDS", "WRITES", "Settings", "cannot", "examine", "held", "instruct", "own", "read", "whereabouts", "writer"]
 
@@ -54,7 +56,6 @@ GROUPS = "(objectClass=group)"
 DELETED = "(&(isDeleted=TRUE)(|(objectClass=user)(objectClass=contact)))"
 # How a server says that deleted objects are not for this reader: no such object, no right, no such control, unwilling.
 NOT_LISTED = (NO_SUCH_OBJECT, NO_RIGHT, 12, 53)
-ROWS = 5000  # of a page handed on
 ATTEMPTS = 3  # at the whole read
 
 
@@ -196,9 +197,12 @@ class _Reading:
         yield from self.scopes
         yield from self.rights
         yield from _unknown_sign_ins(self.domain, self.accounts)
-        yield from _pages("accounts", self.accounts.columns, len(self.accounts), "users")
-        yield from _pages("entitlements", self.groups.columns, len(self.groups), "groups")
-        yield from _ad_groups.grants(self.held, self.accounts, self.groups)
+        accounts, groups = (
+            whole(column) for column in (self.accounts.columns["account_id"], self.groups.columns["entitlement_id"])
+        )
+        yield from (Page("accounts", part, "users") for part in self.accounts.columns.chunks())
+        yield from (Page("entitlements", part, "groups") for part in self.groups.columns.chunks())
+        yield from _ad_groups.grants(self.held, accounts, groups)
 
 
 def _whole(directory: Directory, settings: Settings, context: Context) -> _Reading:
@@ -207,11 +211,13 @@ def _whole(directory: Directory, settings: Settings, context: Context) -> _Readi
         domain = domain_of(directory)
         check_attributes(directory, domain, "employeeID", (settings.employee_id, *settings.extra.values()))
         now = int(context.now.timestamp() * 1_000_000)
-        accounts, groups = Accounts(Reckoning(now, domain.lockout), settings.employee_id, settings.extra), Groups()
+        names = Names()
+        accounts, groups = Accounts(Reckoning(now, domain.lockout), names, settings.employee_id, settings.extra), Groups(names)
         scopes = [ended for base in settings.bases for ended in _base(directory, base, accounts, groups)]
+        empty = groups.empty()
         held = memberships(accounts, groups, domain.sid)
         inspect(directory, held.strangers, settings.bases)
-        emptied(directory, settings.bases, {dn: len(groups.members[row]) for dn, row in groups.row_of.items()})
+        emptied(directory, settings.bases, empty)
         scopes.append(Ended("memberships", len(groups), held.links))
         _ad_groups.finish(accounts, groups, held, domain.sid)
         rights = tuple(_rights(settings, accounts, _deleted(directory, domain, settings, accounts)))
@@ -225,11 +231,18 @@ def _base(directory: Directory, base: str, accounts: Accounts, groups: Groups) -
     base_answers(directory, base)
     attributes = (*_ad_accounts.ATTRIBUTES, accounts.employee_id, *accounts.extra.values())
     users = _list(directory, Search(base, USERS, attributes), f"users below {base}", accounts.take, accounts.employee_id)
-    listed: list[tuple[str, Attributes]] = []
-    search = Search(base, GROUPS, _ad_groups.ATTRIBUTES)
-    found = _list(directory, search, f"groups below {base}", lambda *entry: listed.append(entry), "member")
-    for dn, entry in listed:
-        groups.take(dn, entry, directory.values(dn, "member", dict(entry)))
+    accounts.each_once()
+    parted: list[tuple[int, str, Attributes]] = []
+
+    def take(dn: str, entry: Attributes) -> None:
+        if any(name.startswith("member;") for name in entry):
+            parted.append((len(groups), dn, entry))
+        groups.take(dn, entry)
+
+    found = _list(directory, Search(base, GROUPS, _ad_groups.ATTRIBUTES), f"groups below {base}", take, "member")
+    groups.each_once()
+    for row, dn, entry in parted:
+        groups.list(row, directory.values(dn, "member", dict(entry)))
     if not users.rows + found.rows:
         raise Incomplete(
             f"{directory.url}: nothing is visible below {base}; check `bases`, and grant the reader List Contents there"
@@ -272,13 +285,15 @@ def _deleted(directory: Directory, domain: Domain, settings: Settings, accounts:
     search = _bin(domain, attributes)
     if not _listable(directory, search):
         return False
-    found: list[tuple[str, Attributes]] = []
-    _list(directory, search, "deleted accounts", lambda *entry: found.append(entry), settings.employee_id)
-    for dn, entry in found:
+
+    def take(dn: str, entry: Attributes) -> None:
         where = text(entry, "lastKnownParent") or ""
         if any(inside(where, base) for base in settings.bases):
             accounts.take_deleted(dn, entry)
-    return bool(found)
+
+    found = _list(directory, search, "deleted accounts", take, settings.employee_id)
+    accounts.each_once()
+    return found.rows > 0
 
 
 def _bin(domain: Domain, attributes: Sequence[str] = ("1.1",)) -> Search:
@@ -309,7 +324,7 @@ def _rights(settings: Settings, accounts: Accounts, lists_deleted: bool) -> Iter
     for base in settings.bases:
         yield Right(f"List Contents on {base}", True, "something is visible there, and as much as was counted")
     for column, attribute in (("employee_id", settings.employee_id), ("email", "mail"), ("last_login_at", "lastLogonTimestamp")):
-        filled = sum(value is not None for value in accounts.columns[column])
+        filled = len(accounts) - accounts.columns[column].null_count
         told = f"{filled} of {len(accounts)} accounts show it"
         yield Right(f"Read {attribute}", filled > 0, told, essential=column == "employee_id")
     told = "deleted accounts are listed" if lists_deleted else "none is: an account that is gone is not told from a hidden one"
@@ -320,10 +335,5 @@ def _unknown_sign_ins(domain: Domain, accounts: Accounts) -> Iterator[Unreadable
     """Why nothing can be said about sign-ins: the domain does not record them, or the reader may not see them."""
     if domain.sign_in_days == 0:
         yield Unreadable("sign_in", "the domain does not record sign-ins (msDS-LogonTimeSyncInterval is 0)", "set it to 14")
-    elif not any(accounts.columns["last_login_at"]):
+    elif accounts.columns["last_login_at"].null_count == len(accounts):
         yield Unreadable("sign_in", "no account shows lastLogonTimestamp", "grant the reader Read lastLogonTimestamp")
-
-
-def _pages(table: str, columns: dict[str, list[object]], rows: int, scope: str) -> Iterator[Page]:
-    for first in range(0, rows, ROWS):
-        yield Page(table, {name: column[first : first + ROWS] for name, column in columns.items()}, scope)

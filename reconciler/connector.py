@@ -88,7 +88,7 @@ class Page:
         return column if isinstance(column, Sequence) else column.to_pylist()
 
     def rows(self) -> list[dict[str, Any]]:
-        """Every row as Python values by column."""
+        """The page row by row, as Python values: to look at it, not for many."""
         return [dict(zip(self.columns, row, strict=True)) for row in zip(*map(self.values, self.columns), strict=True)]
 
 

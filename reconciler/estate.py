@@ -15,9 +15,10 @@ import pyarrow.compute as pc
 
 from reconciler import tables
 from reconciler.accounts import Accounts
+from reconciler.edges import ACCOUNT_SHIFT, VIA_BITS, distinct, edge_keys
 from reconciler.matches import PERSONAL_KINDS, Matches
 from reconciler.roster import NAMES, Roster
-from reconciler.snapshots import ACCOUNT_SHIFT, VIA_BITS, Snapshot, distinct, edge_keys
+from reconciler.snapshots import Snapshot
 from reconciler.view import Columns, Side, View
 
 Ints = npt.NDArray[np.int64]

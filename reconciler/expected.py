@@ -11,10 +11,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from reconciler import tables
+from reconciler.edges import edge_keys
 from reconciler.estate import Access, Estate, Move
 from reconciler.matches import claimants
 from reconciler.roster import Roster
-from reconciler.snapshots import edge_keys
 from reconciler.subjects import holdings
 from reconciler.view import Columns, View
 

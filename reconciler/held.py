@@ -6,9 +6,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
+import pyarrow as pa
 
+from reconciler.edges import edge_accounts, edge_entitlements, edge_via, lost
 from reconciler.missing import groups
-from reconciler.snapshots import Snapshot, edge_accounts, edge_entitlements, edge_keys, edge_via
+from reconciler.snapshots import Snapshot
 from reconciler.vocabulary import Codes
 
 MOST = 100  # of what was held that is asked for in one night; of more, evenly spread ones
@@ -43,33 +45,32 @@ def kept(new: Snapshot, last: Snapshot, ask: Ask | None) -> Kept:
     """Asks for what tonight's listings lack. Raises SourceError as the source does."""
     if "grants" not in last.manifest["tables"] or "grants" not in new.manifest["tables"]:
         return Kept()
-    lost = _lost(new, last)
-    if not len(lost) or ask is None:
-        return Kept(len(lost))
-    some = lost if len(lost) <= MOST else lost[np.arange(MOST) * len(lost) // MOST]
+    gone = _gone(new, last)
+    if not len(gone) or ask is None:
+        return Kept(len(gone))
+    some = gone if len(gone) <= MOST else gone[np.arange(MOST) * len(gone) // MOST]
     pairs = _pairs(last, some)
     asked = set(pairs)
-    return Kept(len(lost), {pair: held for pair, held in ask(pairs).items() if pair in asked})
+    return Kept(len(gone), {pair: held for pair, held in ask(pairs).items() if pair in asked})
 
 
-def _lost(new: Snapshot, last: Snapshot) -> Codes:
+def _gone(new: Snapshot, last: Snapshot) -> Codes:
     """What was held directly on the last night and is not tonight, in any way, by accounts that are there.
 
     A group that is gone takes its members with it; an application or a licence is known by its holders alone.
     """
-    before = last.edges[edge_via(last.edges) == 0]
-    before = before[np.isin(edge_accounts(before), new.column("accounts", "code").to_numpy())]
+    before = lost(last.edges, new.edges)
+    there = np.isin(edge_accounts(before), new.column("accounts", "code").to_numpy())
     away = np.setdiff1d(groups(last), new.column("entitlements", "code").to_numpy())
-    before = before[~np.isin(edge_entitlements(before), away)]
-    now = edge_keys(edge_accounts(new.edges), edge_entitlements(new.edges), 0)
-    gone: Codes = before[~np.isin(before, now)]
+    gone: Codes = before[(edge_via(before) == 0) & there & ~np.isin(edge_entitlements(before), away)]
     return gone
 
 
 def _pairs(snapshot: Snapshot, edges: Codes) -> list[Pair]:
-    names = [
-        dict(zip(*(snapshot.column(table, column).to_pylist() for column in ("code", key)), strict=True))
-        for table, key in (("accounts", "account_id"), ("entitlements", "entitlement_id"))
-    ]
-    told = zip(edge_accounts(edges).tolist(), edge_entitlements(edges).tolist(), strict=True)
-    return [(str(names[0][account]), str(names[1][entitlement])) for account, entitlement in told]
+    accounts = _ids(snapshot, "accounts", "account_id", edge_accounts(edges))
+    return list(zip(accounts, _ids(snapshot, "entitlements", "entitlement_id", edge_entitlements(edges)), strict=True))
+
+
+def _ids(snapshot: Snapshot, table: str, column: str, codes: Codes) -> list[str]:
+    rows = np.searchsorted(snapshot.column(table, "code").to_numpy(), codes)
+    return [str(here) for here in snapshot.column(table, column).take(pa.array(rows)).to_pylist()]

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 
 from reconciler import tables
+from reconciler.edges import edge_accounts, edge_entitlements, edge_via
 from reconciler.estate import Estate
-from reconciler.snapshots import edge_accounts, edge_entitlements, edge_via
 
 Row = Mapping[str, Any]
 

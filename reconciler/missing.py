@@ -14,7 +14,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from reconciler import tables
-from reconciler.snapshots import Snapshot, edge_accounts, edge_entitlements, edge_via
+from reconciler.edges import among, edge_accounts, edge_entitlements, edge_via
+from reconciler.snapshots import Snapshot
 from reconciler.vocabulary import Codes
 
 Flags = npt.NDArray[np.bool_]
@@ -134,11 +135,13 @@ def emptied_groups(new: Snapshot, before: Snapshot) -> Iterator[Shrunken]:
 
 def _live_members(snapshot: Snapshot, other: Snapshot) -> Codes:
     """Direct memberships in groups that both nights have, of accounts that are in use on both."""
-    edges = snapshot.edges[edge_via(snapshot.edges) == 0]
     live = snapshot.column("accounts", "code").to_numpy()[~_off(snapshot, "accounts")]
     live = np.intersect1d(live, other.column("accounts", "code").to_numpy()[~_off(other, "accounts")])
     both = np.intersect1d(groups(snapshot), groups(other))
-    return edges[np.isin(edge_accounts(edges), live) & np.isin(edge_entitlements(edges), both)]
+    return among(
+        snapshot.edges,
+        lambda edges: (edge_via(edges) == 0) & np.isin(edge_accounts(edges), live) & np.isin(edge_entitlements(edges), both),
+    )
 
 
 def groups(snapshot: Snapshot) -> Codes:

@@ -14,11 +14,12 @@ from reconciler import plugins
 from reconciler.absence import Look
 from reconciler.certificate import certify, with_certificate
 from reconciler.connector import Answer, AsOf, Context, Defect, Ended, Identity, Page, Right, Unreadable
+from reconciler.draft import Draft
 from reconciler.errors import AccessRefused, PluginError, SourceError
 from reconciler.held import Ask
 from reconciler.model import SourceReport, SourceState, instant_text
 from reconciler.plausible import Band
-from reconciler.snapshots import Archive, Draft, Snapshot
+from reconciler.snapshots import Archive, Snapshot
 
 log = logging.getLogger(__name__)
 

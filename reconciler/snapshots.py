@@ -15,10 +15,10 @@ import os
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -27,158 +27,11 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from reconciler import tables
-from reconciler.errors import Incomplete, Stale
+from reconciler.draft import ID_COLUMN, Draft
+from reconciler.errors import Stale
 from reconciler.vocabulary import Codes, Vocabulary
 
-if TYPE_CHECKING:  # pydantic stands behind it, and a night from stored snapshots needs none
-    from reconciler.connector import Page
-
-VIA_BITS, ACCOUNT_SHIFT = 3, 32
-_VIA_WORDS = pa.array(tables.VIA)
-_AT_ONCE = 1 << 18  # memberships whose ids are looked up together
 _WORDS_BYTES = 16 << 20  # so that the words of a repeating column stay in one dictionary
-_ID_COLUMN = {"people": "person_id", "accounts": "account_id", "entitlements": "entitlement_id"}
-
-
-def edge_keys(accounts: Codes, entitlements: Codes, via: Codes | int) -> Codes:
-    """Memberships as int64 keys, sortable by account, then entitlement, then how it is held."""
-    return (accounts << ACCOUNT_SHIFT) | (entitlements << VIA_BITS) | via
-
-
-def edge_accounts(edges: Codes) -> Codes:
-    return edges >> ACCOUNT_SHIFT
-
-
-def edge_entitlements(edges: Codes) -> Codes:
-    return (edges & 0xFFFFFFFF) >> VIA_BITS
-
-
-def edge_via(edges: Codes) -> Codes:
-    return edges & ((1 << VIA_BITS) - 1)
-
-
-def distinct(numbers: Codes) -> Codes:
-    """Numbers sorted, each once. (numpy's `unique` hashes integers, which takes ten times as long as sorting them.)"""
-    ordered = np.sort(numbers, kind="stable")  # they come in sorted runs, group by group
-    first = np.ones(len(ordered), bool)
-    np.not_equal(ordered[1:], ordered[:-1], out=first[1:])
-    return ordered if first.all() else ordered[first]
-
-
-@dataclass
-class Draft:
-    """A source's answer while it arrives, page by page; `freeze` turns a whole one into a Snapshot."""
-
-    vocabularies: Mapping[str, Vocabulary]
-    _batches: dict[str, list[pa.RecordBatch]] = field(default_factory=dict)
-    _waiting: list[pa.RecordBatch] = field(default_factory=list)  # memberships, encoded many at a time
-    _edges: list[Codes] = field(default_factory=list)
-    _since: list[pa.RecordBatch] = field(default_factory=list)
-
-    def add(self, page: Page) -> None:
-        """Take one page in: ids become codes, columns get the table's types; raises Incomplete on a column or value that does not fit."""
-        table = tables.TABLES[page.table]
-        unknown = set(page.columns) - set(table.names)
-        if unknown:
-            raise Incomplete(f"{page.table}: the connector sent unknown columns {sorted(unknown)}")
-        batch = pa.RecordBatch.from_arrays([_column(page, column) for column in table.columns], table.names)
-        if page.table == "grants":
-            return self._add_grants(batch)
-        ids = _told(
-            batch[_ID_COLUMN[page.table]], f"{page.table}: a row of {page.scope or 'a page'} has no {_ID_COLUMN[page.table]}"
-        )
-        codes = self.vocabularies[page.table].encode(ids)
-        if not self.vocabularies[page.table].sure(codes, ids):
-            raise Incomplete(f"{page.table}: two ids have one hash, which happens once in a million years; run again")
-        self._batches.setdefault(page.table, []).append(batch.add_column(0, "code", pa.array(codes, pa.int32())))
-        return None
-
-    def _add_grants(self, batch: pa.RecordBatch) -> None:
-        self._waiting.append(batch)
-        if sum(map(len, self._waiting)) >= _AT_ONCE:
-            self._encode_grants()
-
-    def _encode_grants(self) -> None:
-        """Make edges of the memberships that wait."""
-        waiting, self._waiting = pa.Table.from_batches(self._waiting).combine_chunks(), []
-        accounts, entitlements, via = (
-            _told(tables.whole(waiting[name]), f"grants: a membership has no {name}")
-            for name in ("account_id", "entitlement_id", "via")
-        )
-        since = tables.whole(waiting["since"])
-        edges = edge_keys(
-            self.vocabularies["accounts"].encode(accounts),
-            self.vocabularies["entitlements"].encode(entitlements.dictionary)[entitlements.indices.to_numpy()],
-            pc.index_in(via.dictionary, value_set=_VIA_WORDS).to_numpy()[via.indices.to_numpy()],
-        )
-        self._edges.append(edges)
-        if since.null_count < len(since):
-            held = [pa.array(edges).filter(since.is_valid()), since.drop_null()]
-            self._since.append(pa.RecordBatch.from_arrays(held, ["edge", "since"]))
-
-    def tables(self) -> dict[str, pa.Table]:
-        """The whole answer, checked: ids distinct, every grant's account and entitlement read; raises Incomplete otherwise."""
-        if self._waiting:
-            self._encode_grants()
-        made = {name: self._table(name) for name in _ID_COLUMN if name in self._batches}
-        edges = distinct(np.concatenate(self._edges)) if self._edges else np.empty(0, np.int64)
-        if len(edges) or "accounts" in made:
-            self._check_ends(edges, made)
-            made["grants"] = pa.table({"edge": edges})
-        if self._since:
-            since = pa.Table.from_batches(self._since).sort_by("edge")
-            made["grants_since"] = since
-        return made
-
-    def _table(self, name: str) -> pa.Table:
-        table = pa.Table.from_batches(self._batches[name]).combine_chunks()
-        if np.any(np.diff(table["code"].to_numpy()) < 0):
-            table = table.sort_by("code")
-        if name != "people":  # a person may have several employments, an id of an account names one
-            codes = table["code"].to_numpy()
-            twice = codes[1:][codes[1:] == codes[:-1]]
-            if len(twice):
-                raise Incomplete(
-                    f"{name}: {len(twice)} ids came twice, the first is {self.vocabularies[name].name(int(twice[0]))}"
-                )
-        return table
-
-    def _check_ends(self, edges: Codes, made: Mapping[str, pa.Table]) -> None:
-        """A membership of somebody the listing does not hold means that the listing is short."""
-        for name, codes in (("accounts", edge_accounts(edges)), ("entitlements", edge_entitlements(edges))):
-            read = made[name]["code"].to_numpy() if name in made else np.empty(0, np.int32)
-            known = np.zeros(len(self.vocabularies[name]) + 1, bool)
-            known[read] = True
-            strangers = np.unique(codes[~known[codes]])
-            if len(strangers):
-                example = self.vocabularies[name].name(int(strangers[0]))
-                raise Incomplete(
-                    f"memberships name {len(strangers)} {name} that the listing does not hold, e.g. {example}: the listing is short"
-                )
-
-
-def _told(ids: pa.Array, otherwise: str) -> pa.Array:
-    """A column that no row may lack; raises Incomplete."""
-    words = ids.dictionary if pa.types.is_dictionary(ids.type) else ids
-    if ids.null_count or pc.index(words, "").as_py() >= 0:
-        raise Incomplete(otherwise)
-    return ids
-
-
-def _column(page: Page, column: tables.Column) -> pa.Array:
-    values = page.columns.get(column.name)
-    if values is None:
-        return pa.nulls(len(page), column.held)
-    try:
-        made = values.cast(column.held) if isinstance(values, pa.Array) else pa.array(values, column.held)
-    except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError, TypeError, ValueError, OverflowError) as problem:
-        raise Incomplete(
-            f"{page.table}.{column.name}: a value of {page.scope or 'a page'} does not fit {column.type}: {problem}"
-        ) from None
-    strange = set(made.dictionary.to_pylist()) - set(column.words) if column.words else ()
-    if strange:
-        raise Incomplete(f"{page.table}.{column.name}: unknown word {sorted(strange)[0]!r}; allowed: {', '.join(column.words)}")
-    return made
 
 
 @dataclass(frozen=True)
@@ -274,7 +127,7 @@ class Archive:
 
     def draft(self, last: Snapshot | None) -> Draft:
         """An empty draft that continues last night's vocabularies."""
-        return Draft({name: Vocabulary(self._texts(last, name)) for name in _ID_COLUMN})
+        return Draft({name: Vocabulary(self._texts(last, name)) for name in ID_COLUMN})
 
     def _texts(self, last: Snapshot | None, name: str) -> pa.Array | None:
         if last is None or name not in last.manifest["vocabularies"]:

@@ -13,8 +13,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from reconciler import tables
+from reconciler.edges import edge_accounts, edge_entitlements, edge_via
 from reconciler.estate import Estate
-from reconciler.snapshots import Snapshot, edge_accounts, edge_entitlements, edge_via, empty_table
+from reconciler.snapshots import Snapshot, empty_table
 from reconciler.view import Side, View
 
 Ints = npt.NDArray[np.int64]

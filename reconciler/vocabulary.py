@@ -20,20 +20,26 @@ import pyarrow.compute as pc
 
 Codes = npt.NDArray[np.int64]
 _AT_ONCE = 1 << 16  # ids hashed together, so that they stay in the processor's cache
+_FEW = 5000  # new ids that are found by their letters
 _KEYS = np.frombuffer(secrets.token_bytes(16), np.uint64) | np.uint64(1)
 
 
 class Vocabulary:
-    """Texts by their codes: those known from earlier nights, and tonight's new ones after them."""
+    """Texts by their codes: those known from earlier nights, tonight's after them, of which the last are in a dictionary."""
 
     def __init__(self, known: pa.Array | None = None) -> None:
         self._known = pa.array([], pa.string()) if known is None else known
-        hashes = pd.Index(_hashes(self._known))
-        alike = np.flatnonzero(hashes.duplicated(keep=False))
+        self._size = len(self._known)
+        self._index(_hashes(self._known))
+
+    def _index(self, hashes: Codes) -> None:
+        """Find what is known by its hash, and what shares one by its letters."""
+        made = pd.Index(hashes)
+        alike = np.flatnonzero(made.duplicated(keep=False))
         self._others = dict(zip(self._known.take(pa.array(alike)).to_pylist(), alike.tolist(), strict=True))
-        self._codes = np.append(np.delete(np.arange(len(hashes)), alike), -1)  # the last for what is not found
-        self._hashes = hashes.delete(alike) if len(alike) else hashes
-        self._size = len(hashes)
+        self._codes = np.append(np.delete(np.arange(len(made)), alike), -1)  # the last for what is not found
+        self._hashes = made.delete(alike) if len(alike) else made
+        self._all = hashes
 
     def __len__(self) -> int:
         return self._size
@@ -69,17 +75,28 @@ class Vocabulary:
         for row in np.flatnonzero(codes < 0).tolist():
             codes[row] = code = others.setdefault(ids[row], self._size)
             self._size += code == self._size
+        if self._size - len(self._known) >= max(_FEW, len(self._known) // 8):
+            self._settle()
         return codes
 
+    def _settle(self) -> None:
+        """Find tonight's ids as those of earlier nights: a dictionary takes three times the memory of hashes and letters."""
+        new = self._new()
+        self._known = pa.concat_arrays([self._known, new])
+        self._index(np.concatenate([self._all, _hashes(new)]))
+
+    def _new(self) -> pa.Array:
+        known = len(self._known)
+        return pa.array([text for text, code in self._others.items() if code >= known], pa.string())
+
     def sure(self, codes: Codes, ids: pa.Array) -> bool:
-        """Whether codes stand for exactly these texts; those new tonight do."""
+        """Whether codes stand for exactly these texts; those that came last do, by their letters."""
         old = pa.array(codes < len(self._known))
         return bool(pc.all(pc.equal(self._known.take(pa.array(codes).filter(old)), ids.filter(old))).as_py() is not False)
 
     def texts(self) -> pa.Array:
         """Every text, in the order of the codes."""
-        new = [text for text, code in self._others.items() if code >= len(self._known)]
-        return pa.concat_arrays([self._known, pa.array(new, pa.string())])
+        return pa.concat_arrays([self._known, self._new()])
 
     def name(self, code: int) -> str:
         """The id behind a code (slow: for error messages)."""

@@ -11,7 +11,7 @@ import pytest
 
 from connectors._ad_accounts import Reckoning, account, kind
 from connectors._ad_values import filetime, guid, parent, sid
-from connectors._ldap_wire import Entry, decode
+from connectors._ldap_wire import ENTRY, Entries, Entry, messages
 from reconciler.connector import Incomplete
 
 
@@ -40,6 +40,21 @@ ENTRIES: list[Entry] = [
     ("CN=nothing", {}),
 ]
 DONE = bytes([0x30, 12, 2, 1, 7, 0x65, 7, 10, 1, 0, 4, 0, 4, 0])
+
+
+def decode(data: bytes, number: int) -> list[Entry]:
+    """The entries of an answer after which nothing more comes."""
+
+    def no_more() -> None:
+        raise Incomplete("it stops in the middle of a message")
+
+    places = []
+    for begin, operation, end in messages(bytearray(data), number, no_more):
+        if data[operation] != ENTRY:
+            assert data[begin:end] == DONE
+            break
+        places.append((operation, end))
+    return list(Entries(data, places))
 
 
 @pytest.mark.parametrize("long", [False, True], ids=["short lengths", "long lengths"])
@@ -91,7 +106,7 @@ BROKEN = [
 @pytest.mark.parametrize(("data", "number", "told"), [case[1:] for case in BROKEN], ids=[case[0] for case in BROKEN])
 def test_what_is_no_answer_is_refused(data: bytes, number: int, told: str) -> None:
     with pytest.raises(Incomplete, match=told):
-        decode(data, number)
+        decode(data + DONE, number)
 
 
 NEVERS = [None, 0, -1, 9223372036854775807, 9223372032559808511]

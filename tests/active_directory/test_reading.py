@@ -91,7 +91,7 @@ def serve(authority: Authority) -> Iterator[Callable[..., LdapServer]]:
 
 def rows(found: list[Answer], table: str) -> list[dict[str, Any]]:
     pages = [answer for answer in found if isinstance(answer, Page) and answer.table == table]
-    return [dict(zip(page.columns, values, strict=True)) for page in pages for values in zip(*page.columns.values(), strict=True)]
+    return [row for page in pages for row in page.rows()]
 
 
 def whole(found: list[Answer]) -> tuple[Any, ...]:

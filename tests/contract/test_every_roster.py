@@ -94,7 +94,7 @@ def people(estate: Estate, settings: str) -> dict[str, list[Any]]:
     answers = list(plugins.load("connectors", connector.kind).read(connector.settings, Context("hr", estate.now)))
     (page,) = (answer for answer in answers if isinstance(answer, Page))
     assert not any(isinstance(answer, Defect) for answer in answers)
-    return dict(page.columns)
+    return {name: list(page.values(name)) for name in page.columns}
 
 
 def test_every_kind_of_roster_tells_the_same(estate: Estate, serve: Any) -> None:

@@ -10,8 +10,9 @@ import pyarrow as pa
 import pytest
 
 from reconciler.connector import Incomplete, Page
+from reconciler.edges import edge_accounts, edge_entitlements, edge_keys, edge_via
 from reconciler.errors import Stale
-from reconciler.snapshots import Archive, Snapshot, edge_accounts, edge_entitlements, edge_keys, edge_via
+from reconciler.snapshots import Archive, Snapshot
 
 USERS = Page("accounts", {"account_id": ["b", "a"], "login": ["bob", "ann"], "kind": ["person", "person"]}, "users")
 GROUPS = Page("entitlements", {"entitlement_id": ["g"], "name": ["Staff"], "kind": ["group"]})

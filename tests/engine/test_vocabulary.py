@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from unittest.mock import patch
+
 import pyarrow as pa
 import pytest
 from hypothesis import given
@@ -13,11 +15,16 @@ from reconciler.vocabulary import Vocabulary
 IDS = st.lists(st.text(max_size=3), max_size=60)
 
 
-@given(known=st.lists(st.text(max_size=3), unique=True, max_size=60), asked=st.lists(IDS, max_size=4))
-def test_codes_are_those_of_a_dictionary(known: list[str], asked: list[list[str]]) -> None:
+@given(
+    known=st.lists(st.text(max_size=3), unique=True, max_size=60), asked=st.lists(IDS, max_size=4), few=st.sampled_from((3, 5000))
+)
+def test_codes_are_those_of_a_dictionary(known: list[str], asked: list[list[str]], few: int) -> None:
     made, codes = Vocabulary(pa.array(known, pa.string())), {text: code for code, text in enumerate(known)}
     for ids in asked:
-        assert made.encode(pa.array(ids, pa.string())).tolist() == [codes.setdefault(text, len(codes)) for text in ids]
+        with patch.object(vocabulary, "_FEW", few):  # how many new ones are found by letters before all are found by hashes
+            given_codes = made.encode(pa.array(ids, pa.string()))
+        assert given_codes.tolist() == [codes.setdefault(text, len(codes)) for text in ids]
+        assert made.sure(given_codes, pa.array(ids, pa.string()))
     assert made.texts().to_pylist() == list(codes)
     assert len(made) == len(codes)
 

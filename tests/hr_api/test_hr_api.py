@@ -58,7 +58,7 @@ class House:
         made = self.read(**keys)
         page, ended = (next(answer for answer in made if isinstance(answer, kind)) for kind in (Page, Ended))
         assert (page.stands_for or 0) + sum(isinstance(answer, Defect) for answer in made) == ended.rows == ended.declared
-        rows = [dict(zip(page.columns, row, strict=True)) for row in zip(*page.columns.values(), strict=True)]
+        rows = page.rows()
         return {row["employee_id"].lstrip("0"): row for row in rows}
 
 

@@ -215,7 +215,7 @@ def outcome(bad: Bad, folder: Path) -> str:
     assert (page.stands_for or 0) + len(defects) == ended.rows == ended.declared, (page.stands_for, len(defects), ended)
     assert all(defect.line > 1 and defect.problem for defect in defects)
     if path.suffix == ".csv":
-        _nothing_lost(bad, ended.rows, page.columns["employee_id"])
+        _nothing_lost(bad, ended.rows, page.values("employee_id"))
     return "with rows set aside" if defects else "taken"
 
 

@@ -245,7 +245,8 @@ def test_the_last_cell_without_a_line_break_is_doubted(tmp_path: Path) -> None:
 
 
 def people(made: list[Answer]) -> dict[str, list[Any]]:
-    return dict(next(answer for answer in made if isinstance(answer, Page)).columns)
+    page = next(answer for answer in made if isinstance(answer, Page))
+    return {name: list(page.values(name)) for name in page.columns}
 
 
 def reconciled(made: list[Answer]) -> None:

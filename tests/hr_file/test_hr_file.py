@@ -38,7 +38,8 @@ def file(*rows: str, header: str = HEADER) -> str:
 
 
 def people(found: list[Answer]) -> dict[str, list[Any]]:
-    return dict(next(a for a in found if isinstance(a, Page)).columns)
+    page = next(answer for answer in found if isinstance(answer, Page))
+    return {name: list(page.values(name)) for name in page.columns}
 
 
 def changed(number: int, old: str, new: str) -> str:

@@ -63,7 +63,7 @@ def people(settings: Settings) -> list[dict[str, Any]]:
     made = list(read(settings, Context("hr", NOW)))
     assert [answer for answer in made if isinstance(answer, Defect)] == []
     page = next(answer for answer in made if isinstance(answer, Page))
-    rows = [dict(zip(page.columns, row, strict=True)) for row in zip(*page.columns.values(), strict=True)]
+    rows = page.rows()
     return [{k: v if isinstance(v, str) else v.isoformat() for k, v in row.items() if v is not None} for row in rows]
 
 

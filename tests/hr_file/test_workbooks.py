@@ -39,7 +39,7 @@ def answers(path: Path, body: bytes, **keys: Any) -> list[Answer]:
 def people(made: list[Answer]) -> dict[str, list[Any]]:
     page, ended = (next(answer for answer in made if isinstance(answer, kind)) for kind in (Page, Ended))
     assert (page.stands_for or 0) + sum(isinstance(answer, Defect) for answer in made) == ended.rows == ended.declared
-    return dict(page.columns)
+    return {name: list(page.values(name)) for name in page.columns}
 
 
 def test_a_workbook_reads_as_the_same_rows_in_csv_do(tmp_path: Path) -> None:

@@ -50,7 +50,7 @@ class House:
         made = self.read(**keys)
         page, ended = (next(answer for answer in made if isinstance(answer, kind)) for kind in (Page, Ended))
         assert (page.stands_for or 0) + sum(isinstance(answer, Defect) for answer in made) == ended.rows == ended.declared
-        rows = [dict(zip(page.columns, row, strict=True)) for row in zip(*page.columns.values(), strict=True)]
+        rows = page.rows()
         return {row["employee_id"]: row for row in rows}
 
 
@@ -87,7 +87,7 @@ def test_dates_come_from_an_extension_that_is_named(house: House) -> None:
     house.service.users[5] = user(6, **{DATES: {"lastDay": "2026-12-31T17:00:00Z"}})
     made = house.read(columns={"last_day": f"{DATES}:lastDay"})
     page = next(answer for answer in made if isinstance(answer, Page))
-    ends = dict(zip(page.columns["employee_id"], page.columns["last_day"], strict=True))
+    ends = dict(zip(page.values("employee_id"), page.values("last_day"), strict=True))
     assert (ends["000005"], ends["000002"]) == (date(2026, 12, 31), None)
     assert [(d.employee_id, d.found) for d in made if isinstance(d, Defect)] == [("000006", "2026-12-31T17:00:00Z")]
 

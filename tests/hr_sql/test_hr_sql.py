@@ -42,7 +42,7 @@ def answers(folder: Path, **keys: Any) -> list[Answer]:
 def people(made: list[Answer]) -> dict[str, list[Any]]:
     page, ended = (next(answer for answer in made if isinstance(answer, kind)) for kind in (Page, Ended))
     assert (page.stands_for or 0) + sum(isinstance(answer, Defect) for answer in made) == ended.rows == ended.declared
-    return dict(page.columns)
+    return {name: list(page.values(name)) for name in page.columns}
 
 
 def test_reads_people_and_trims_padding(tmp_path: Path, database: sqlite3.Connection) -> None:

@@ -66,4 +66,4 @@ def directory(dc: DomainController, folder: Path) -> Directory:
 def rows(found: Sequence[Answer], table: str) -> list[dict[str, Any]]:
     """Every row of a table, of all its pages."""
     pages = [answer for answer in found if isinstance(answer, Page) and answer.table == table]
-    return [dict(zip(page.columns, values, strict=True)) for page in pages for values in zip(*page.columns.values(), strict=True)]
+    return [row for page in pages for row in page.rows()]

@@ -36,7 +36,7 @@ def people(path: Path) -> dict[str, list[Any]]:
     made = answers(path)
     page, ended = (next(answer for answer in made if isinstance(answer, kind)) for kind in (Page, Ended))
     assert len(page) == ended.rows == 200 and not any(isinstance(answer, Defect) for answer in made)
-    return dict(page.columns)
+    return {name: list(page.values(name)) for name in page.columns}
 
 
 def saved(folder: Path, lines: list[str], kind: str) -> Path:

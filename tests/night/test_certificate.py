@@ -13,13 +13,13 @@ import pytest
 from connectors import active_directory
 from reconciler import plugins
 from reconciler.connector import Context
+from reconciler.edges import edge_accounts, edge_entitlements, edge_via
 from reconciler.pull import Pulled
 from reconciler.run import Wish, archive_of, gather
 from reconciler.sandbox.directory_names import guid_text
 from reconciler.sandbox.embedded import Embedded
 from reconciler.sandbox.faults import Fault
 from reconciler.sandbox.stock import READER
-from reconciler.snapshots import edge_accounts, edge_entitlements, edge_via
 from reconciler.store import opened
 from reconciler.terminal import night as in_words
 from tests.night.conftest import House

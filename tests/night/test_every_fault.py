@@ -127,7 +127,7 @@ def snapshot_rows(snapshot: Snapshot, table: str, dropped: set[str]) -> list[str
 
 
 def snapshot_edges(snapshot: Snapshot) -> list[tuple[int, int, int]]:
-    from reconciler.snapshots import edge_accounts, edge_entitlements, edge_via
+    from reconciler.edges import edge_accounts, edge_entitlements, edge_via
 
     edges = snapshot.edges
     return list(zip(edge_accounts(edges).tolist(), edge_entitlements(edges).tolist(), edge_via(edges).tolist(), strict=True))

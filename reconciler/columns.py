@@ -1,0 +1,116 @@
+"""Rows of one table while a reader collects them: Arrow, in a tenth of the memory of Python's objects.
+
+    accounts = Columns(ACCOUNTS)
+    accounts.add({"account_id": [...], "login": [...]})   many rows as columns (lists or Arrow arrays); one left out is null
+    accounts.take({"account_id": "…", "login": "…"})      one row
+    len(accounts)                                         rows are numbered as they come, from 0
+    accounts["account_id"]                                a column, as an Arrow ChunkedArray
+    accounts.put("manager_account_id", values)            a whole column that is known only at the end
+    accounts.change("last_login_at", {row: value})        single cells that are known later, many rows at a time
+    for columns in accounts.chunks():                     everything, some thousand rows at a time, and forgotten while it is
+        yield Page("accounts", columns, "users")          handed on
+
+Not for several threads at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import accumulate
+from typing import Any, TypeAlias
+
+import pyarrow as pa
+
+from reconciler.errors import Incomplete
+from reconciler.tables import Column, Table
+
+ROWS = 5000  # of a chunk
+
+Values: TypeAlias = "Sequence[Any] | pa.Array"
+
+
+def fitted(values: Values, column: Column, where: str) -> pa.Array:
+    """Values in the column's own type; raises Incomplete, beginning with `where`, on one that does not fit."""
+    try:
+        made = values.cast(column.held) if isinstance(values, pa.Array) else pa.array(values, column.held)
+    except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError, TypeError, ValueError, OverflowError) as problem:
+        raise Incomplete(f"{where} does not fit {column.type}: {problem}") from None
+    return made
+
+
+class Columns:
+    """The rows of a table so far."""
+
+    def __init__(self, table: Table) -> None:
+        self._table = table
+        self._chunks: dict[str, list[pa.Array]] = {name: [] for name in table.names}
+        self._sizes: list[int] = []
+        self._waiting: dict[str, list[Any]] = {name: [] for name in table.names}
+        self._rows = 0  # that wait
+
+    def __len__(self) -> int:
+        return sum(self._sizes) + self._rows
+
+    def take(self, row: Mapping[str, Any]) -> None:
+        """Add one row; a column it lacks is null."""
+        for name, column in self._waiting.items():
+            column.append(row.get(name))
+        self._added(1)
+
+    def add(self, columns: Mapping[str, Values]) -> None:
+        """Add rows, as columns of one length."""
+        rows = len(next(iter(columns.values()), ()))
+        for name, column in self._waiting.items():
+            values = columns.get(name)
+            column.extend([None] * rows if values is None else values.to_pylist() if isinstance(values, pa.Array) else values)
+        self._added(rows)
+
+    def _added(self, rows: int) -> None:
+        self._rows += rows
+        if self._rows >= ROWS:
+            self._settle()
+
+    def _settle(self) -> None:
+        """Make a chunk of the rows that wait."""
+        if not self._rows:
+            return
+        for name, values in self._waiting.items():
+            self._chunks[name].append(self._fitted(name, values))
+            self._waiting[name] = []
+        self._sizes.append(self._rows)
+        self._rows = 0
+
+    def _fitted(self, name: str, values: Values) -> pa.Array:
+        return fitted(values, self._table.column(name), f"{self._table.name}.{name}: a value")
+
+    def __getitem__(self, name: str) -> pa.ChunkedArray:
+        self._settle()
+        return pa.chunked_array(self._chunks[name], self._table.column(name).held)
+
+    def put(self, name: str, values: Values) -> None:
+        """Set a whole column."""
+        self._settle()
+        ends = accumulate(self._sizes)
+        self._chunks[name] = [self._fitted(name, values[end - size : end]) for end, size in zip(ends, self._sizes, strict=True)]
+
+    def change(self, name: str, cells: Mapping[int, Any]) -> None:
+        """Set single cells, by the numbers of their rows."""
+        self._settle()
+        begin, parts = 0, self._chunks[name]
+        for number, size in enumerate(self._sizes):
+            changed = [row for row in range(begin, begin + size) if row in cells]
+            if changed:
+                values = parts[number].to_pylist()
+                for row in changed:
+                    values[row - begin] = cells[row]
+                parts[number] = self._fitted(name, values)
+            begin += size
+
+    def chunks(self) -> Iterator[dict[str, pa.Array]]:
+        """Everything, a chunk at a time; what was handed on is forgotten."""
+        self._settle()
+        for parts in self._chunks.values():
+            parts.reverse()
+        while self._sizes:
+            self._sizes.pop()
+            yield {name: parts.pop() for name, parts in self._chunks.items()}
