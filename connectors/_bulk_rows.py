@@ -17,8 +17,9 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from reconciler.columns import fitted
 from reconciler.connector import Incomplete, Page
-from reconciler.tables import ACCOUNTS, CODED, INSTANT, Column, whole
+from reconciler.tables import ACCOUNTS, CODED, Column, whole
 
 Numbers = npt.NDArray[np.int64]
 Rows = npt.NDArray[np.int32]
@@ -92,17 +93,18 @@ class Part:
 
 def part(columns: Columns, **aside: Numbers) -> Part:
     """Columns of Python values as Arrow; raises Incomplete on a value that does not fit. What is put `aside` is not handed over."""
-    made = {name: _held(ACCOUNTS.column(name), columns[name]) for name in ACCOUNTS.names if name in columns}
-    made |= {name: pa.array(told) for name, told in aside.items()}
+    once: dict[tuple[int, pa.DataType], pa.Array] = {}  # a list under several names, as logins and addresses are, is held once
+    made = {name: pa.array(told) for name, told in aside.items()}
+    for column in (column for column in ACCOUNTS.columns if column.name in columns):
+        values = columns[column.name]
+        key = id(values), column.held
+        made[column.name] = once[key] if key in once else once.setdefault(key, _held(column, values))
     return Part(pa.RecordBatch.from_pydict(made), hashes(columns["account_id"]))
 
 
 def _held(column: Column, values: Sequence[Any] | pa.Array) -> pa.Array:
     """Instants stay numbers until they are taken."""
-    try:
-        return values if isinstance(values, pa.Array) else pa.array(values, pa.int64() if column.type == INSTANT else column.held)
-    except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError, TypeError, ValueError, OverflowError) as problem:
-        raise Incomplete(f"accounts.{column.name}: a value of users does not fit {column.type}: {problem}") from None
+    return values if isinstance(values, pa.Array) else fitted(values, column, f"accounts.{column.name}: a value of users")
 
 
 class Accounts:

@@ -116,26 +116,13 @@ def _mark_groups(access: Access, principal: str) -> None:
             held[group] = held[group]._replace(privileged=True)
 
 
-@dataclass(frozen=True)
-class Licences:
-    """Licences of a page of users, or of all: whose (by hash), which (by its number among `skus`), and whether by a group."""
-
-    users: Numbers
-    skus: Numbers
-    inherited: Numbers
-
-
-def licence_access(access: Access, skus: Iterable[Row], names: Sequence[str], states: Licences) -> None:
-    """Licences by product, each directly assigned or inherited from a group."""
+def licence_access(access: Access, skus: Iterable[Row], holders: Mapping[tuple[str, bool], Sequence[Numbers]]) -> None:
+    """Licences by product, each directly assigned or inherited from a group; the holders by hash, page by page."""
     for sku in skus:
         access.held.offer(Entitlement(sku["skuId"], sku.get("skuPartNumber"), "licence", writable=True))
-    holders = access.accounts.rows(states.users)
-    for number, name in enumerate(names):
-        of_it = states.skus == number
-        if of_it.any():
-            access.held.offer(Entitlement(name, name, "licence", writable=True))
-            for inherited, via in ((0, "direct"), (1, "inherited")):
-                access.held.grant(np.unique(holders[of_it & (states.inherited == inherited)]), name, via)
+    for (sku_id, inherited), users in holders.items():
+        access.held.offer(Entitlement(sku_id, sku_id, "licence", writable=True))
+        access.held.grant(np.unique(access.accounts.rows(joined(users))), sku_id, "inherited" if inherited else "direct")
 
 
 @dataclass(frozen=True)

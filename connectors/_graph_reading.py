@@ -5,19 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import partial
-from sys import intern
-from typing import NamedTuple
 
 import numpy as np
 import pyarrow.compute as pc
 
 from connectors._bulk_held import Members
-from connectors._bulk_rows import UNKNOWN, Accounts, Index, Numbers, Part, hashes, index, joined, numbers, part
+from connectors._bulk_rows import UNKNOWN, Accounts, Index, Numbers, hashes, index, joined, part
 from connectors._graph_access import (
     Access,
     Applications,
     Device,
-    Licences,
     Roles,
     application_access,
     device_access,
@@ -25,8 +22,9 @@ from connectors._graph_access import (
     licence_access,
     role_access,
 )
-from connectors._graph_accounts import SELECT, columns, deleted, instants
+from connectors._graph_accounts import SELECT, deleted
 from connectors._graph_listing import EVENTUAL, Listings, Row, told
+from connectors._graph_pages import devices_of, ids, led_by, members_of, owned, registered, signed_in, users_of
 from connectors._graph_rights import SEES_HIDDEN, rights
 from connectors._http import NotThere, Refused
 from reconciler.connector import Answer, Ended, Incomplete, SourceError, Unreadable, together
@@ -53,8 +51,7 @@ class Reading:
     granted: frozenset[str] | None = None  # the permissions that the token names, where it does
     accounts: Accounts = field(default_factory=Accounts)
     gone: Accounts = field(default_factory=Accounts)  # deleted users
-    states: Licences | None = None
-    sku_numbers: dict[str, int] = field(default_factory=dict)  # licences, numbered as they were met
+    holders: dict[tuple[str, bool], list[Numbers]] = field(default_factory=dict)  # (licence, inherited) -> users, by hash
     groups: list[Row] = field(default_factory=list)
     group_ids: frozenset[str] = frozenset()
     owners: dict[str, str | None] = field(default_factory=dict)  # group -> one of its owners
@@ -108,22 +105,12 @@ class Reading:
     def _users(self) -> Iterator[Answer]:
         wanted = ",".join((*SELECT, "licenseAssignmentStates", *dict.fromkeys(self.extra.values())))
         before = self.listings.count("users")
-        read = self.listings.read(f"users?$select={wanted}&$top=999", self._taken)
-        self.accounts = Accounts([users for users, _ in read.parts])
-        self.states = Licences(*map(joined, zip(*(states for _, states in read.parts), strict=True)))
+        read = self.listings.read(f"users?$select={wanted}&$top=999", partial(users_of, extra=self.extra))
+        self.accounts = Accounts([users.accounts for users in read.parts])
+        for licence, holders in (each for users in read.parts for each in users.licences.items()):
+            self.holders.setdefault(licence, []).append(holders)
         found = len(self.accounts)
         yield Ended("users", read.pages, found, self.listings.declared("users", before, found))
-
-    def _taken(self, users: list[Row]) -> tuple[Part, tuple[Numbers, ...]]:
-        """A page of users as columns, and their licences; the page itself is let go."""
-        told = [(user["id"], state) for user in users for state in user.get("licenseAssignmentStates") or ()]
-        met = self.sku_numbers
-        states = (
-            hashes([user for user, _ in told]),
-            numbers([met.setdefault(state["skuId"], len(met)) for _, state in told]),
-            numbers([int(state.get("assignedByGroup") is not None) for _, state in told]),
-        )
-        return part(columns(users, self.extra)), states
 
     def _deleted(self) -> Iterator[Answer]:
         wanted = ",".join((*SELECT, *dict.fromkeys(self.extra.values())))
@@ -135,20 +122,20 @@ class Reading:
 
     def _sign_ins(self) -> Iterator[Answer]:
         """Sign-ins are read apart: one missing licence would refuse the whole listing."""
-        yield from self._about_users("sign-in activity", "users?$select=id,signInActivity&$top=500", _signed_in)
+        yield from self._about_users("sign-in activity", "users?$select=id,signInActivity&$top=500", signed_in)
 
     def _managers(self) -> Iterator[Answer]:
-        yield from self._about_users("managers", "users?$select=id&$expand=manager($select=id)&$top=100", _led_by)
+        yield from self._about_users("managers", "users?$select=id&$expand=manager($select=id)&$top=100", led_by)
 
     def _about_users(self, scope: str, path: str, take: Callable[[list[Row]], Numbers]) -> Iterator[Answer]:
         """A further listing of the users: of each page only a number for every user is kept."""
-        read = self.listings.read(path, lambda users: (_ids(users), take(users)))
+        read = self.listings.read(path, lambda users: (ids(users), take(users)))
         self.seen[scope] = index(read.parts)
         yield Ended(scope, read.pages, len(self.seen[scope]))
 
     def _registrations(self) -> Iterator[Answer]:
         path = "reports/authenticationMethods/userRegistrationDetails?$select=id,isMfaRegistered&$top=999"
-        read = self.listings.read(path, lambda rows: (_ids(rows), _registered(rows)))
+        read = self.listings.read(path, lambda rows: (ids(rows), registered(rows)))
         self.mfa = index(read.parts)
         yield Ended("registered methods", read.pages, len(self.mfa))
 
@@ -175,9 +162,9 @@ class Reading:
 
         The count's index lags, so a group that is short of it is looked at again at the end, and the count asked for by itself.
         """
-        path = f"groups/{group}/members"
+        path, meet = f"groups/{group}/members", partial(members_of, accounts=self.accounts, groups=self.group_ids)
         try:
-            read = self.listings.read(f"{path}?$select=id&$count=true&$top=999", self._met, EVENTUAL)
+            read = self.listings.read(f"{path}?$select=id&$count=true&$top=999", meet, EVENTUAL)
             found, counted = len(Index(joined(page.ids for page in read.parts))), read.count
             if again and (counted is None or counted > found):
                 asked = self.listings.count(path)
@@ -195,27 +182,11 @@ class Reading:
         total = None if counted is None else max(found, counted)
         yield Ended(f"members of {group}", read.pages, found, total, lags=True)
 
-    def _met(self, members: list[Row]) -> _Met:
-        """A page of members: the people by their rows, and of the others the groups, and users whom the listing of users lacks."""
-        ids = _ids(members)
-        rows = self.accounts.rows(ids)
-        others = [members[place] for place in np.flatnonzero(rows < 0).tolist()]
-        strangers = [other["id"] for other in others if other.get("@odata.type") == "#microsoft.graph.user"]
-        return _Met(ids, rows[rows >= 0], [intern(other["id"]) for other in others if other["id"] in self.group_ids], strangers)
-
     def _owners(self) -> Iterator[Answer]:
-        read = self.listings.read("groups?$select=id&$expand=owners($select=id)&$top=100", self._owned)
+        read = self.listings.read("groups?$select=id&$expand=owners($select=id)&$top=100", partial(owned, accounts=self.accounts))
         self.owners = {group: owner for page in read.parts for group, owner in page}
         self.seen["owners of groups"] = Index(hashes(self.owners))
         yield Ended("owners of groups", read.pages, len(self.owners))
-
-    def _owned(self, groups: list[Row]) -> list[tuple[str, str | None]]:
-        listed = ((group["id"], [owner["id"] for owner in group.get("owners") or [] if owner.get("id")]) for group in groups)
-        return [(here, min(self._known(owners), default=None)) for here, owners in listed]
-
-    def _known(self, ids: list[str]) -> list[str]:
-        """Those of some ids that are ids of accounts."""
-        return [here for here, row in zip(ids, self.accounts.rows(hashes(ids)), strict=True) if row >= 0]
 
     # --- roles, licences, devices, applications -------------------------------------------------------------------
 
@@ -262,19 +233,12 @@ class Reading:
     def _devices(self) -> Iterator[Answer]:
         before = self.listings.count("devices")
         read = self.listings.read(
-            "devices?$select=id,displayName&$expand=registeredOwners($select=id)&$top=100", self._registered_to
+            "devices?$select=id,displayName&$expand=registeredOwners($select=id)&$top=100",
+            partial(devices_of, accounts=self.accounts),
         )
         self.devices = list({device.id: device for page in read.parts for device in page}.values())
         found = len(self.devices)
         yield Ended("devices", read.pages, found, self.listings.declared("devices", before, found))
-
-    def _registered_to(self, devices: list[Row]) -> list[Device]:
-        owners = [[owner["id"] for owner in device.get("registeredOwners") or [] if owner.get("id")] for device in devices]
-        rows = [self.accounts.rows(hashes(listed)) for listed in owners]
-        return [
-            Device(device["id"], device.get("displayName"), tuple(held[held >= 0].tolist()))
-            for device, held in zip(devices, rows, strict=True)
-        ]
 
     def _apps(self) -> Iterator[Answer]:
         """Applications of the company; Microsoft's own, which every tenant has by the hundred, are left out."""
@@ -338,8 +302,8 @@ class Reading:
         access = Access(self.accounts, self.members)
         group_access(access, self.groups, self.owners)
         privileged = Index() if self.roles is None else role_access(access, self.roles)
-        if self.skus and self.states is not None:
-            licence_access(access, self.skus, list(self.sku_numbers), self.states)
+        if self.skus:
+            licence_access(access, self.skus, self.holders)
         device_access(access, self.devices)
         application_access(access, self.applications)
         whole = self.roles is not None and self.roles.eligible is not None
@@ -349,42 +313,13 @@ class Reading:
 
     def _learnt(self, privileged: Index, whole: bool) -> dict[str, Numbers]:
         """What the further listings tell of the accounts, row by row."""
-        ids, nobody = self.accounts.ids, Index()
+        everybody, nobody = self.accounts.ids, Index()
         return {
-            "last_login_at": self.seen.get("sign-in activity", nobody).find(ids),
-            "manager_account_id": self.accounts.rows(self.seen.get("managers", nobody).find(ids)),
-            "mfa": (self.mfa or nobody).find(ids),
-            "privileged": np.where(privileged.lacks(ids), 0 if whole else UNKNOWN, 1),
+            "last_login_at": self.seen.get("sign-in activity", nobody).find(everybody),
+            "manager_account_id": self.accounts.rows(self.seen.get("managers", nobody).find(everybody)),
+            "mfa": (nobody if self.mfa is None else self.mfa).find(everybody),
+            "privileged": np.where(privileged.lacks(everybody), 0 if whole else UNKNOWN, 1),
         }
-
-
-class _Met(NamedTuple):
-    """A page of a group's members."""
-
-    ids: Numbers
-    people: Numbers
-    groups: list[str]
-    strangers: list[str]
-
-
-def _ids(rows: list[Row]) -> Numbers:
-    return hashes([row["id"] for row in rows])
-
-
-def _signed_in(users: list[Row]) -> Numbers:
-    told = [user.get("signInActivity") or {} for user in users]
-    return numbers(instants([seen.get("lastSuccessfulSignInDateTime") or seen.get("lastSignInDateTime") for seen in told]))
-
-
-def _led_by(users: list[Row]) -> Numbers:
-    """Managers by their hashes."""
-    told = [(user.get("manager") or {}).get("id") for user in users]
-    return np.fromiter((hash(manager) if manager else UNKNOWN for manager in told), np.int64, len(told))
-
-
-def _registered(rows: list[Row]) -> Numbers:
-    told = [row.get("isMfaRegistered") for row in rows]
-    return numbers([int(each) if isinstance(each, bool) else None for each in told])
 
 
 def _named(rows: list[Row], path: str) -> list[Row]:
