@@ -2,17 +2,27 @@
 
 from __future__ import annotations
 
+import json
 import re
 import unicodedata
-from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from array import array
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from functools import cache, lru_cache
+from itertools import groupby
 from typing import Any
 from zoneinfo import available_timezones
 
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
 from connectors._roster_settings import RosterSettings
+from reconciler import tables
+from reconciler.columns import Columns
 from reconciler.connector import Defect, Incomplete
 from reconciler.tables import PEOPLE, STATUSES
 
@@ -42,7 +52,7 @@ class Reading:
     source: str
     settings: RosterSettings
     headers: Mapping[str, str]  # table column -> header in HR's words
-    people: list[tuple[Row, dict[str, Any]]] = field(default_factory=list)
+    people: Columns = field(default_factory=lambda: Columns(PEOPLE))
     defects: list[Defect] = field(default_factory=list)
     collapsed: int = 0
     unit: str = "line"  # what a row's place is called
@@ -54,14 +64,13 @@ class Reading:
         self._zones = _zones()
         self._ids = re.compile(self.settings.id_pattern, re.ASCII) if self.settings.id_pattern else None
         self._bad: Counter[str] = Counter()
+        self._lines = array("q")  # where each of the people stands
 
-    def read(self, rows: Sequence[Row], total: int) -> None:
+    def read(self, rows: Iterable[Row], total: int) -> None:
         """Take all rows; raises Incomplete when a column is bad in more of the file's `total` rows than configured."""
         for row in rows:
             self._take(row)
-        self._settle_duplicates()
-        if self._ids is None:
-            self._settle_shortened()
+        self._settle()
         limit = self.settings.max_quarantined_percent
         for column, count in self._bad.items():
             if 100 * count > limit * total:
@@ -81,7 +90,8 @@ class Reading:
         if not any(row.cells.get(name, "").strip() for name in _WHO):
             return self.reject(row, "no id, name or e-mail", "whose row it is", f"{self.unit} {row.line} is nobody's row")
         try:
-            self.people.append((row, self._person(row)))
+            self.people.take(self._person(row) | {"extra": self._extra(row)})
+            self._lines.append(row.line)
         except _Bad as bad:
             self.quarantine(row, bad.column, bad.found, bad.allowed, bad.problem)
         return None
@@ -96,18 +106,18 @@ class Reading:
         self.defects.append(replace(self._defect(row, ROW, found, allowed, problem), rejected=True))
 
     def _defect(self, row: Row, column: str, found: str, allowed: str, problem: str) -> Defect:
-        cells = row.cells
+        cells = {name: _clean(text) for name, text in row.cells.items()}
         name = " ".join(filter(None, (cells.get("given_name"), cells.get("family_name")))) or cells.get("display_name")
         told = (found, allowed, problem)
         return Defect(
-            (cells.get("employee_id") or "").strip() or None, row.line, self.headers.get(column, column), *told,
-            name=name, work_email=(cells.get("work_email") or "").strip() or None,
+            cells.get("employee_id") or None, row.line, self.headers.get(column, column), *told,
+            name=name, work_email=cells.get("work_email") or None,
         )  # fmt: skip
 
     # --- one row ----------------------------------------------------------------------------------------------
 
     def _person(self, row: Row) -> dict[str, Any]:
-        cells = {name: unicodedata.normalize("NFC", text.strip()) for name, text in row.cells.items()}
+        cells = {name: _clean(text) for name, text in row.cells.items()}
         person: dict[str, Any] = {name: cells.get(name) or None for name in TEXTS}
         person["employee_id"] = self._id(cells.get("employee_id", ""))
         person["person_id"] = cells.get("person_id") or person["employee_id"]
@@ -117,6 +127,10 @@ class Reading:
         if person["worker_type"] and (self._types_closed or person["worker_type"].casefold() in self._types):
             person["worker_type"] = self._word("worker_type", person["worker_type"], self._types)
         return person
+
+    def _extra(self, row: Row) -> str | None:
+        kept = {name: row.cells[f"extra.{name}"] for name in self.settings.extra if f"extra.{name}" in row.cells}
+        return json.dumps(kept, ensure_ascii=False) if kept else None
 
     def _id(self, text: str) -> str:
         if not text:
@@ -163,35 +177,52 @@ class Reading:
 
     # --- several rows of one id -------------------------------------------------------------------------------
 
-    def _settle_duplicates(self) -> None:
+    def _settle(self) -> None:
+        """What contradicts itself, or is told twice, is no longer among the people; rows of one person stand together."""
+        ids = tables.whole(self.people["employee_id"])
+        dropped = set(self._duplicates(ids))
+        if self._ids is None:
+            dropped |= set(self._shortened(ids, dropped))
+        together = np.argsort(_numbered(ids), kind="stable")
+        if dropped or np.any(np.diff(together) != 1):
+            self.people.keep(together[~np.isin(together, list(dropped))])
+
+    def _duplicates(self, ids: pa.Array) -> Iterator[int]:
         """Identical rows collapse; a second position of the same person stands; what contradicts itself is quarantined."""
-        kept = []
-        for number, listed in _grouped(self.people, lambda person: person["employee_id"]).items():
-            distinct = {tuple(person.values()): (row, person) for row, person in reversed(listed)}
-            single = list(reversed(distinct.values()))
-            if _contradict([person for _, person in single]):
-                problem = f"{len(listed)} rows of employee id {number} contradict each other"
-                self._quarantine_all(listed, "one person, and one status per position", problem)
+        for listed in self._alike(ids):
+            distinct = {tuple(person.values()): row for row, person in reversed(listed)}
+            if _contradict([person for row, person in listed if row in distinct.values()]):
+                problem = f"{len(listed)} rows of employee id {listed[0][1]['employee_id']} contradict each other"
+                yield from self._quarantine_all(listed, "one person, and one status per position", problem)
             else:
                 self.collapsed += len(listed) - len(distinct)
-                kept += single
-        self.people = kept
+                yield from {row for row, _ in listed} - set(distinct.values())
 
-    def _settle_shortened(self) -> None:
+    def _shortened(self, ids: pa.Array, dropped: Set[int]) -> Iterator[int]:
         """00042 beside 42: a spreadsheet has eaten zeros, or they are two people; which, only id_pattern can say."""
-        kept = []
-        for listed in _grouped(self.people, lambda person: person["employee_id"].lstrip("0") or "0").values():
-            ids = sorted({person["employee_id"] for _, person in listed})
-            if len(ids) > 1:
+        for listed in self._alike(pc.utf8_ltrim(ids, "0")):
+            here = [(row, person) for row, person in listed if row not in dropped]
+            written = sorted({person["employee_id"] for _, person in here})
+            if len(written) > 1:
                 allowed = "one way to write an id, or an id_pattern that both fit"
-                self._quarantine_all(listed, allowed, f"employee ids {' and '.join(ids)} differ by leading zeros only")
-            else:
-                kept += listed
-        self.people = kept
+                yield from self._quarantine_all(
+                    here, allowed, f"employee ids {' and '.join(written)} differ by leading zeros only"
+                )
 
-    def _quarantine_all(self, listed: Iterable[tuple[Row, Mapping[str, Any]]], allowed: str, problem: str) -> None:
+    def _alike(self, keys: pa.Array) -> Iterator[Sequence[tuple[int, dict[str, Any]]]]:
+        """Of every key that several rows have: the rows and the people on them."""
+        numbers = _numbered(keys)
+        order, many = np.argsort(numbers, kind="stable"), np.bincount(numbers)
+        rows = order[many[numbers[order]] > 1].tolist()
+        people = [{name: value for name, value in row.items() if name != "extra"} for row in self.people.rows(rows)]
+        for _, listed in groupby(zip(rows, people, strict=True), key=lambda each: numbers[each[0]]):
+            yield list(listed)
+
+    def _quarantine_all(self, listed: Iterable[tuple[int, Mapping[str, Any]]], allowed: str, problem: str) -> Iterator[int]:
         for row, person in listed:
-            self.quarantine(row, "employee_id", person["employee_id"], allowed, problem)
+            cells = {name: person[name] or "" for name in TEXTS}
+            self.quarantine(Row(self._lines[row], cells), "employee_id", person["employee_id"], allowed, problem)
+            yield row
 
 
 @dataclass
@@ -217,11 +248,14 @@ def _day(text: str, form: str) -> date | None:
         return None
 
 
-def _grouped(people: Iterable[tuple[Row, dict[str, Any]]], key: Any) -> dict[str, list[tuple[Row, dict[str, Any]]]]:
-    found: defaultdict[str, list[tuple[Row, dict[str, Any]]]] = defaultdict(list)
-    for row, person in people:
-        found[key(person)].append((row, person))
-    return found
+def _clean(text: str) -> str:
+    return unicodedata.normalize("NFC", text.strip())
+
+
+def _numbered(keys: pa.Array) -> npt.NDArray[np.int32]:
+    """For each key a number, the same for the same key, in the order in which they appear."""
+    numbers: npt.NDArray[np.int32] = keys.dictionary_encode().indices.to_numpy()
+    return numbers
 
 
 def _contradict(people: Sequence[Mapping[str, Any]]) -> bool:
@@ -231,9 +265,3 @@ def _contradict(people: Sequence[Mapping[str, Any]]) -> bool:
     names = {tuple((person[n] or "").casefold() for n in ("given_name", "family_name", "person_id")) for person in people}
     positions = [tuple(person[n] for n in POSITION) for person in people]
     return len(names) > 1 or len(set(positions)) < len(positions)
-
-
-def columns_of(people: Sequence[Mapping[str, Any]]) -> Iterator[tuple[str, list[Any]]]:
-    """People as the columns of a page."""
-    for name in ("person_id", "status", *TEXTS, *DATES, "extra"):
-        yield name, [person.get(name) for person in people]

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import re
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from difflib import get_close_matches
 
-from connectors._roster import DATES, TEXTS, Reading, Row, columns_of
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from connectors._roster import DATES, TEXTS, Reading
 from connectors._roster_settings import COLUMNS, RosterSettings
 from reconciler.connector import Answer, Ended, Identity, Incomplete, Page
 
@@ -73,24 +74,21 @@ def answers(
 
     `declared` is the source's own count, `identity` who answered; without it that is the company which most rows name.
     """
-    people = [person | {"extra": _extra(settings, row)} for row, person in read.people]
-    yield Identity(identity or _company(people))
-    yield Page("people", dict(columns_of(people)), "rows", len(people) + read.collapsed)
+    people, found = len(read.people), pc.count_distinct(read.people["person_id"]).as_py()
+    yield Identity(identity or _company(read.people["company"]))
+    more = read.collapsed
+    for part in read.people.chunks():
+        yield Page("people", part, "rows", len(part["person_id"]) + more)
+        more = 0
     yield from read.defects
-    found = len({person["person_id"] for person in people})
     if found < settings.min_people:
         raise Incomplete(
             f"{where}: {found} people, fewer than min_people = {settings.min_people}; is the export whole? If so, lower min_people"
         )
-    yield Ended("rows", pages, len(people) + read.collapsed + len(read.defects), total if declared is None else declared)
+    yield Ended("rows", pages, people + read.collapsed + len(read.defects), total if declared is None else declared)
 
 
-def _extra(settings: RosterSettings, row: Row) -> str | None:
-    kept = {name: row.cells[f"extra.{name}"] for name in settings.extra if f"extra.{name}" in row.cells}
-    return json.dumps(kept, ensure_ascii=False) if kept else None
-
-
-def _company(people: Sequence[Mapping[str, object]]) -> str:
+def _company(companies: pa.ChunkedArray) -> str:
     """Whose roster it is: the company most rows name, or nobody's in particular."""
-    names = Counter(str(person["company"]) for person in people if person["company"])
+    names = {each["values"]: each["counts"] for each in pc.value_counts(companies.drop_null()).to_pylist()}
     return max(sorted(names), key=lambda name: names[name]) if names else "a roster"

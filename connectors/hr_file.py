@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import islice
 from pathlib import Path
 from typing import Literal
 
@@ -59,12 +60,13 @@ def read(settings: Settings, context: Context) -> Iterator[Answer]:
         summed(settings.path, file.body, settings.checksum)
     yield AsOf(file.changed)
     lines, told = _lines(settings, file.body)
+    del file  # as large as the text that was made of it
     headers = places(settings, lines.header, context.source, f"{settings.path}: {lines.unit} {lines.first}")
     if not lines.rows:
         raise Incomplete(f"{settings.path}: has a header and no people; is the export empty?")
     agreed(settings.path, len(lines.rows), told)
     made = reading(settings, context.source, lines.header, headers, lines.unit)
-    made.read(list(_rows(settings, made, lines, headers)), len(lines.rows))
+    made.read(_rows(settings, made, lines, headers), len(lines.rows))
     yield from answers(settings, made, len(lines.rows), str(settings.path))
 
 
@@ -116,14 +118,14 @@ def _fresh(settings: Settings, file: _File, context: Context) -> None:
 
 def _rows(settings: Settings, reading: Reading, lines: Lines, headers: Mapping[str, int]) -> Iterator[Row]:
     """The data rows; one that is broken is quarantined with its line, unless nobody can tell whose it is."""
-    width, eaten = len(lines.header), _eaten(settings, lines, headers)
+    width, eaten, last = len(lines.header), _eaten(settings, lines, headers), lines.rows[-1].number
     for line in lines.rows:
         row = Row(line.number, {column: line.cells[at] for column, at in headers.items() if at < len(line.cells)})
         if line.broken or len(line.cells) != width:
             _break(settings, reading, line, row, width, lines.unit)
         elif line.odd and (odd := _workbook.unfit(line, headers) or eaten.get(line.number)):
             reading.quarantine(row, *odd, f"{lines.unit} {line.number} holds {odd[1]}")
-        elif line is lines.rows[-1] and not lines.ended and not _believed(settings, lines, row, headers):
+        elif line.number == last and not lines.ended and not _believed(settings, lines, row, headers):
             reading.defects.append(_cut_off(reading, line, row, lines.header[-1].strip()))
         else:
             yield row
@@ -163,7 +165,7 @@ def _believed(settings: Settings, lines: Lines, row: Row, headers: Mapping[str, 
     last = len(lines.header) - 1
     columns = [column for column, at in headers.items() if at == last]
     text = lines.rows[-1].cells[last]
-    if not columns or any(line.cells[last:] == [text] for line in lines.rows[:-1]):
+    if not columns or any(line.cells[last:] == [text] for line in islice(lines.rows, len(lines.rows) - 1)):
         return True
     if columns[0] == "status":
         return any(text.strip().casefold() == word.casefold() for listed in settings.statuses.values() for word in listed)

@@ -7,6 +7,8 @@
     accounts["account_id"]                                a column, as an Arrow ChunkedArray
     accounts.put("manager_account_id", values)            a whole column that is known only at the end
     accounts.change("last_login_at", {row: value})        single cells that are known later, many rows at a time
+    accounts.rows([3, 17])                                some rows, as dicts
+    accounts.keep(numpy.array([0, 2, 1]))                 only these rows, in this order
     for columns in accounts.chunks():                     everything, some thousand rows at a time, and forgotten while it is
         yield Page("accounts", columns, "users")          handed on
 
@@ -19,10 +21,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import accumulate
 from typing import Any, TypeAlias
 
+import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 
 from reconciler.errors import Incomplete
-from reconciler.tables import Column, Table
+from reconciler.tables import Column, Table, whole
 
 ROWS = 5000  # of a chunk
 
@@ -105,6 +109,18 @@ class Columns:
                     values[row - begin] = cells[row]
                 parts[number] = self._fitted(name, values)
             begin += size
+
+    def rows(self, rows: Sequence[int]) -> list[dict[str, Any]]:
+        """Some rows, as Python values."""
+        some = {name: self[name].take(pa.array(rows, pa.int64())).to_pylist() for name in self._chunks}
+        return [dict(zip(some, row, strict=True)) for row in zip(*some.values(), strict=True)]
+
+    def keep(self, rows: npt.NDArray[np.int64]) -> None:
+        """Only these rows, in this order."""
+        for name in self._chunks:
+            kept = whole(self[name].take(pa.array(rows)))
+            self._chunks[name] = [kept.slice(begin, ROWS) for begin in range(0, len(rows), ROWS)]
+        self._sizes = [min(ROWS, len(rows) - begin) for begin in range(0, len(rows), ROWS)]
 
     def chunks(self) -> Iterator[dict[str, pa.Array]]:
         """Everything, a chunk at a time; what was handed on is forgotten."""

@@ -14,6 +14,7 @@ from reconciler import tables
 from reconciler.columns import fitted
 from reconciler.edges import distinct, edge_accounts, edge_entitlements, edge_keys
 from reconciler.errors import Incomplete
+from reconciler.shelf import Place, Shelf
 from reconciler.vocabulary import Codes, Vocabulary
 
 if TYPE_CHECKING:  # pydantic stands behind it, and a night from stored snapshots needs none
@@ -30,9 +31,9 @@ class Draft:
     """A source's answer while it arrives, page by page; `freeze` turns a whole one into a Snapshot."""
 
     vocabularies: Mapping[str, Vocabulary]
-    _parts: dict[str, dict[str, list[pa.Array]]] = field(
-        default_factory=dict
-    )  # table -> column, "code" first -> a piece per page
+    shelf: Shelf
+    _codes: dict[str, list[Codes]] = field(default_factory=dict)  # table -> a piece per page
+    _parts: dict[str, dict[str, list[Place]]] = field(default_factory=dict)  # table -> column -> a piece per page
     _waiting: list[pa.RecordBatch] = field(default_factory=list)  # memberships, encoded many at a time
     _edges: list[Codes] = field(default_factory=list)
     _since: list[pa.RecordBatch] = field(default_factory=list)
@@ -51,9 +52,10 @@ class Draft:
         codes = self.vocabularies[page.table].encode(ids)
         if not self.vocabularies[page.table].sure(codes, ids):
             raise Incomplete(f"{page.table}: two ids have one hash, which happens once in a million years; run again")
-        parts = self._parts.setdefault(page.table, {name: [] for name in ("code", *table.names)})
-        for name, part in {"code": pa.array(codes, pa.int32()), **columns}.items():
-            parts[name].append(part)
+        self._codes.setdefault(page.table, []).append(codes.astype(np.int32))
+        parts = self._parts.setdefault(page.table, {name: [] for name in table.names})
+        for name, part in columns.items():
+            parts[name].append(self.shelf.put(part))
         return None
 
     def _add_grants(self, batch: pa.RecordBatch) -> None:
@@ -82,19 +84,28 @@ class Draft:
     def tables(self) -> dict[str, pa.Table]:
         """The whole answer, checked: ids distinct, every grant's account and entitlement read; raises Incomplete otherwise.
 
-        The draft is empty then: its pieces are let go of as the tables are made of them.
+        The draft is empty then.
         """
         if self._waiting:
             self._encode_grants()
         edges = self._taken_edges()
-        listed = {name: _codes(parts) for name, parts in self._parts.items()}
+        listed: dict[str, Codes] = {name: np.concatenate(self._codes.pop(name)) for name in list(self._codes)}
         self._check(edges, listed)
-        made = {name: _table(self._parts.pop(name), codes) for name, codes in listed.items()}
+        made = {name: self._table(name, codes) for name, codes in listed.items()}
         if len(edges) or "accounts" in made:
             made["grants"] = pa.table({"edge": edges})
         if self._since:
             made["grants_since"] = pa.Table.from_batches(self._since).sort_by("edge")
         return made
+
+    def _table(self, name: str, codes: Codes) -> pa.Table:
+        """A table of its pieces, in the order of the codes; one column after the other, since pieces and whole take twice the memory."""
+        order = None if np.all(codes[1:] >= codes[:-1]) else np.argsort(codes, kind="stable")
+        made = {"code": pa.array(codes if order is None else codes[order])}
+        for column, parts in self._parts.pop(name).items():
+            whole = tables.whole(pa.chunked_array([self.shelf.get(part) for part in parts]))
+            made[column] = whole if order is None else whole.take(pa.array(order))
+        return pa.table(made)
 
     def _taken_edges(self) -> Codes:
         edges, self._edges = np.concatenate([np.empty(0, np.int64), *self._edges]), []
@@ -121,21 +132,6 @@ class Draft:
             raise Incomplete(
                 f"memberships name {len(strangers)} {name} that the listing does not hold, e.g. {example}: the listing is short"
             )
-
-
-def _codes(parts: Mapping[str, list[pa.Array]]) -> Codes:
-    codes: Codes = np.concatenate(parts["code"])
-    return codes
-
-
-def _table(parts: dict[str, list[pa.Array]], codes: Codes) -> pa.Table:
-    """A table of its pieces, in the order of the codes, one column after the other: a column's pieces are let go of when it is made."""
-    order = None if np.all(codes[1:] >= codes[:-1]) else pa.array(np.argsort(codes, kind="stable"))
-    made = {}
-    for name in list(parts):
-        column = tables.whole(pa.chunked_array(parts.pop(name)))
-        made[name] = column if order is None else column.take(order)
-    return pa.table(made)
 
 
 def _told(ids: pa.Array, otherwise: str) -> pa.Array:

@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import logging
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
-from reconciler import plugins
-from reconciler.absence import Look
-from reconciler.certificate import certify, with_certificate
+from reconciler import memory, plugins
+from reconciler.certificate import Verdict, certify, with_certificate
 from reconciler.connector import Answer, AsOf, Context, Defect, Ended, Identity, Page, Right, Unreadable
 from reconciler.draft import Draft
 from reconciler.errors import AccessRefused, PluginError, SourceError
-from reconciler.held import Ask
 from reconciler.model import SourceReport, SourceState, instant_text
 from reconciler.plausible import Band
 from reconciler.snapshots import Archive, Snapshot
@@ -103,9 +102,17 @@ class _Tally:
 def pull(
     sources: Mapping[str, Source], archive: Archive, now: datetime, progress: Progress, wait: Callable[[float], None] = time.sleep
 ) -> dict[str, Pulled]:
-    """Read all sources in parallel. A source that fails is reported; the others go on."""
+    """Read all sources in parallel. A source that fails is reported; the others go on.
+
+    What was read whole is made tables of, and held against earlier nights, one source at a time: the tables of one are in
+    memory then, and not those of all.
+    """
+    turn = threading.Lock()
     with ThreadPoolExecutor(max(1, len(sources)), thread_name_prefix="pull") as threads:
-        reading = {name: threads.submit(_read, source, archive, now, progress, wait) for name, source in sources.items()}
+        reading = {
+            name: threads.submit(_read, source, archive, Context(source.name, now, source.last_rows, wait=wait), progress, turn)
+            for name, source in sources.items()
+        }
         return {name: answer.result() for name, answer in reading.items()}
 
 
@@ -119,12 +126,15 @@ def reuse(source: Source) -> Pulled:
     return Pulled(_report(source, source.last, "reused", ()), source.last)
 
 
-def _read(source: Source, archive: Archive, now: datetime, progress: Progress, wait: Callable[[float], None]) -> Pulled:
+def _read(source: Source, archive: Archive, context: Context, progress: Progress, turn: threading.Lock) -> Pulled:
     begun = time.monotonic()
-    tally, context = _Tally(archive.draft(source.last)), Context(source.name, now, source.last_rows, wait=wait)
+    tally = _Tally(archive.draft(source.last))
     try:
-        snapshot = _whole(source, archive, tally, progress, context)
-        verdict = certify(snapshot, source.last, source.history, source.band, _look(source, context), _ask(source, context))
+        areas = _whole(source, tally, progress, context)
+        with turn:
+            snapshot = archive.freeze(tally.draft, _manifest(source, tally, context.now, areas))
+            verdict = _verdict(source, snapshot, context, turn)
+        memory.give_back()  # to be taken again by the sources that are still read
     except SourceError as problem:
         return Pulled(_failed(source, tally, problem, time.monotonic() - begun), None)
     snapshot = archive.proven(with_certificate(snapshot.manifest, verdict))
@@ -137,7 +147,8 @@ def _read(source: Source, archive: Archive, now: datetime, progress: Progress, w
     return Pulled(_report(source, snapshot, "incomplete" if lost else "complete", lost, seconds), snapshot)
 
 
-def _whole(source: Source, archive: Archive, tally: _Tally, progress: Progress, context: Context) -> Snapshot:
+def _whole(source: Source, tally: _Tally, progress: Progress, context: Context) -> set[str]:
+    """Takes the whole answer; returns the areas that the connector reads."""
     module = plugins.load("connectors", source.kind)
     for answer in _guarded(source, module.read(source.settings, context)):
         tally.take(answer)
@@ -148,25 +159,26 @@ def _whole(source: Source, archive: Archive, tally: _Tally, progress: Progress, 
             f"answered as {tally.identity}, but every night before it was {source.pinned}: is this another system? "
             f"If it was replaced on purpose: reconciler run --accept {source.name} --reason TEXT"
         )
-    return archive.freeze(tally.draft, _manifest(source, tally, context.now, {need.area for need in module.NEEDS if need.area}))
+    return {need.area for need in module.NEEDS if need.area}
 
 
-def _look(source: Source, context: Context) -> Look | None:
-    """How this source's accounts are read one by one; None where its connector cannot."""
-    return _asking(source, context, "whereabouts")
+def _verdict(source: Source, snapshot: Snapshot, context: Context, turn: threading.Lock) -> Verdict:
+    """Tonight beside earlier nights, which are opened anew: what was looked up in them goes with this."""
+    last, history = source.last and replace(source.last), [replace(night) for night in source.history]
+    look, ask = (_asking(source, context, name, turn) for name in ("whereabouts", "held"))
+    return certify(snapshot, last, history, source.band, look, ask)
 
 
-def _ask(source: Source, context: Context) -> Ask | None:
-    """How single memberships of this source are asked for; None where its connector cannot."""
-    return _asking(source, context, "held")
-
-
-def _asking(source: Source, context: Context, name: str) -> Callable[[Sequence[Any]], Mapping[Any, Any]] | None:
+def _asking(
+    source: Source, context: Context, name: str, turn: threading.Lock
+) -> Callable[[Sequence[Any]], Mapping[Any, Any]] | None:
+    """How single accounts or memberships are asked for, while others take their turn; None where the connector cannot."""
     ask = getattr(plugins.load("connectors", source.kind), name, None)
     if ask is None:
         return None
 
     def look(wanted: Sequence[Any]) -> Mapping[Any, Any]:
+        turn.release()
         try:
             found: Mapping[Any, Any] = ask(source.settings, context, wanted)
         except SourceError:
@@ -176,6 +188,8 @@ def _asking(source: Source, context: Context, name: str) -> Callable[[Sequence[A
             raise SourceError(
                 f"the {source.kind} connector, looking for what is missing, stopped with {type(problem).__name__}: {problem}"
             ) from problem
+        finally:
+            turn.acquire()
         return found
 
     return look

@@ -29,6 +29,7 @@ import pyarrow.parquet as pq
 from reconciler import tables
 from reconciler.draft import ID_COLUMN, Draft
 from reconciler.errors import Stale
+from reconciler.shelf import Shelf
 from reconciler.vocabulary import Codes, Vocabulary
 
 _WORDS_BYTES = 16 << 20  # so that the words of a repeating column stay in one dictionary
@@ -127,7 +128,7 @@ class Archive:
 
     def draft(self, last: Snapshot | None) -> Draft:
         """An empty draft that continues last night's vocabularies."""
-        return Draft({name: Vocabulary(self._texts(last, name)) for name in ID_COLUMN})
+        return Draft({name: Vocabulary(self._texts(last, name)) for name in ID_COLUMN}, Shelf(private_folder(self.folder)))
 
     def _texts(self, last: Snapshot | None, name: str) -> pa.Array | None:
         if last is None or name not in last.manifest["vocabularies"]:
@@ -145,6 +146,7 @@ class Archive:
                 c: round(1 - table[c].null_count / max(1, table.num_rows), 6) for c in table.column_names if c != "code"
             }
         parts += [("vocabularies", n, pa.table({"id": v.texts()}), ["id"]) for n, v in draft.vocabularies.items() if len(v)]
+        draft.vocabularies = {}  # hundreds of megabytes, and they are written now
         with ThreadPoolExecutor(2) as threads:
             hashes = list(threads.map(lambda part: self.put_table(part[2], part[3]), parts))
         stored: dict[str, dict[str, Any]] = {"tables": {}, "vocabularies": {}}
