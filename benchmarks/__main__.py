@@ -1,9 +1,9 @@
-"""python -m benchmarks [engine] [ldap] [graph] [google] [memory] [faults] [plans] [edits] [kills]: measure, print, and write
+"""python -m benchmarks [engine] [ldap] [graph] [google] [memory] [faults] [plans] [fuzz] [edits] [kills]: measure, print, and write
 docs/benchmarks.md.
 
-All but edits and kills without a name. SIZE=100000 measures one size instead of those that the document shows, ROUNDS=1 takes one turn
+All but fuzz, edits and kills without a name. SIZE=100000 measures one size instead of those that the document shows, ROUNDS=1 takes one turn
 instead of three (engine, ldap), KEEP=DIR keeps the generated companies there for the next time. EVERY=50 breaks an apply off
-at each fiftieth call only (kills). A size that the document does not show, or a part of the calls, is printed only.
+at each fiftieth call only (kills). N=1000 reads so many bad rosters, SEED=1 others (fuzz). A size that the document does not show, or a part of the calls, is printed only.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
+from benchmarks.fuzz import FEWEST
 from benchmarks.machine import load, machine, versions
 from benchmarks.sections import BENCHES, ENGINE_SIZES, ORDER
 from benchmarks.write_up import Section, printed, replace, written
@@ -53,6 +54,8 @@ def _shown(name: str, sizes: list[int]) -> bool:
     """Whether the document shows measurements of these sizes, and of all there is to measure."""
     if (os.environ.get("EVERY") or "1") != "1":
         return False
+    if name == "fuzz":
+        return int(os.environ.get("N") or 0) >= FEWEST
     if name == "faults":
         return True  # the rows say how many of the faults were taken
     return set(sizes) <= set(ENGINE_SIZES) if name == "engine" else not sizes
@@ -60,7 +63,7 @@ def _shown(name: str, sizes: list[int]) -> bool:
 
 def _command(name: str) -> str:
     """What to type for the same measurement."""
-    words = [f"{key}={os.environ[key]}" for key in ("SIZE", "ROUNDS", "EVERY") if os.environ.get(key)]
+    words = [f"{key}={os.environ[key]}" for key in ("SIZE", "ROUNDS", "EVERY", "N", "SEED") if os.environ.get(key)]
     make = ["make", BENCHES[name].target] if BENCHES[name].target else ["make bench", f"BENCHES={name}"]
     return " ".join([*make, *words] if "MAKELEVEL" in os.environ else [*words, "python -m benchmarks", name])
 

@@ -178,7 +178,7 @@ class Company:
 
     def _ids(self, system: str, n: int) -> pa.Array:
         """Ids as long and as unordered as GUIDs."""
-        low = pa.array(self._draw(system, "ids").permutation(1 << 24)[:n] if n < 1 << 24 else np.arange(n))
+        low = pa.array(self._draw(system, "ids").choice(1 << 24, n, replace=False) if n < 1 << 24 else np.arange(n))
         text = pc.utf8_lpad(low.cast(pa.string()), 12, "0")
         parts = [pc.utf8_slice_codeunits(text, begin, end) for begin, end in ((8, 12), (4, 8), (6, 10))]
         return pc.binary_join_element_wise(f"{system:0<8}"[:8], *parts, text, "-")

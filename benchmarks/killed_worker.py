@@ -6,13 +6,16 @@ import of its modules is not repeated. This process has one thread, because it f
 
 from __future__ import annotations
 
+import gc
 import importlib
 import json
 import os
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 from benchmarks.ptrace import Ended, Order, unwatched, watched
+from reconciler import plugins
 from reconciler.cli import main as command_line
 
 OUT, ERR, MODULES = "out", "err", "modules"
@@ -54,10 +57,20 @@ def obeyed(words: list[str], order: Order | None, warm: bool) -> Ended:
     finally:
         for handle in streams:
             os.close(handle)
-    for name in Path(MODULES).read_text().splitlines() if warm else ():
-        if not name.startswith("__"):
-            importlib.import_module(name)
+    if warm:
+        _warm(Path(MODULES).read_text().splitlines())
     return ended
+
+
+def _warm(modules: list[str]) -> None:
+    """Import all that, and learn which packages are installed; what is here now is not looked through for garbage in any fork."""
+    for name in modules:
+        with suppress(ImportError):  # some libraries register modules that no file has
+            importlib.import_module(name)
+    for kind in plugins.KINDS:
+        plugins.names(kind)
+    gc.collect()
+    gc.freeze()
 
 
 def main() -> None:

@@ -1,28 +1,40 @@
 """An apply over three systems broken off at every call that leaves a trace, and what the next `reconciler apply` makes of it.
 
-A plan of sixty changes in Active Directory, Microsoft 365 and Google Workspace (the embedded company, over LDAPS and HTTPS on
-loopback) is applied by the command line's own `main`, in a process of its own; only the import of Python's modules is not
-repeated. The kernel stops the process at each call that could leave a trace: every write, fsync, rename, creation and truncation
-of a file, every send to a system and every receipt from one. One run counts them; then, for each, everything is put back
-as it was, the process is killed with SIGKILL before that very call ("torn": when half of a write has reached the disk), or the call
-fails with ENOSPC or EIO; and `reconciler apply` is run once more, with nothing else done. It must end with 0 and every change done;
-every request for a change must have reached its system exactly as often as in an undisturbed apply, the systems must hold exactly
-what that one left, the journal must be whole and no outcome unknown. While the disk fails no system may have had more requests for
-changes than there were intents on the disk. A lost answer (each request for a change alone, and all at once: the effect is there, the
-connection is cut before a byte of the answer) must be settled by reading back in the same apply.
+A plan of more than sixty changes in Active Directory, Microsoft 365 and Google Workspace (the embedded company, over LDAPS and
+HTTPS on loopback) is applied by the command line's own `main`, in a process of its own; only the import of Python's modules is
+not repeated. The kernel stops the process at each call that could leave a trace: every write, fsync, rename, creation and
+truncation of a file, every send to a system and every receipt from one (the first of several that a thread makes in a row). One
+run counts them; then, for each, everything is put back as it was, the process is killed with SIGKILL before that very call
+("torn": when half of a write has reached the disk), or the call fails with ENOSPC or EIO; and `reconciler apply` is run once
+more, with nothing else done. It must end with 0 and every change done; every request for a change must have reached its system
+exactly as often as in an undisturbed apply (Google's sign-out and the end of backup codes, of which it tells nothing, once more
+at the most: a second one ends nothing that the first has left), the systems must hold exactly what that one left, the journal
+must be whole and no outcome unknown. While the disk fails no system may have had more requests for changes than there were
+intents on the disk. A lost answer (each request for a change alone, and all at once: the effect is there, the connection is cut
+before a byte of the answer) must be settled by reading back in the same apply.
+
+Two companies for each processor take their shares of the calls. The state folders are in memory where the machine has
+such a file system: an fsync there is the same call, and a process that is killed leaves the same bytes. Each point is noted as
+soon as it is tried (`.kills-points`): a bench that was broken off itself goes on where it was, while the code is the same.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
+import multiprocessing
+import os
 import re
 import subprocess
 import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
+from itertools import chain, count, takewhile
 from pathlib import Path
 from typing import Any
 
@@ -31,10 +43,14 @@ from reconciler.journal import Journal
 from reconciler.sandbox.faults import Fault
 
 POINTS = 1500
+AT_ONCE = 2 * (os.cpu_count() or 1)  # of the processes of a point most wait for another most of the time
+NOTED = Path(".kills-points")
+IN_MEMORY = Path("/dev/shm")  # noqa: S108 - a folder of our own in it, with a name that was not there
+CODE = ("reconciler", "connectors", "policies", "benchmarks")
 DISK = ("ENOSPC", "EIO")
 WAYS = {
-    "kill": "killed before the call", "torn": "killed when half is written", "ENOSPC": "the call fails: no room",
-    "EIO": "the call fails: broken disk", "lost": "not broken off: answers lost",
+    "kill": "killed before the call", "torn": "killed when half is written", "lost": "not broken off: answers lost",
+    "ENOSPC": "the call fails: no room", "EIO": "the call fails: broken disk",
 }  # fmt: skip
 
 
@@ -82,14 +98,63 @@ class Tally:
         return sum(self.calls.values())
 
 
-def measure(every: int = 1, tell: Callable[[str], None] = lambda words: None, ways: Sequence[str] = tuple(WAYS)) -> list[Tally]:
+@dataclass(frozen=True)
+class Share:
+    """The points of one process: of each so-many-th call those whose turn is its own and that are not `known` already."""
+
+    every: int
+    of: int
+    number: int
+    known: frozenset[tuple[str, int]]
+
+    def turns(self, way: str) -> Iterator[int]:
+        return (at for at in count(1 + self.every * self.number, self.every * self.of) if (way, at) not in self.known)
+
+
+def measure(every: int = 1, ways: Sequence[str] = tuple(WAYS), at_once: int = AT_ONCE) -> list[Tally]:
     """Break off at every call, or at each so-many-th, in each way."""
-    with tempfile.TemporaryDirectory(dir=".", prefix=".kills-") as folder, staged(Path(folder).resolve()) as stage:
+    known = _noted(every)
+    with ProcessPoolExecutor(at_once, multiprocessing.get_context("spawn")) as processes:
+        list(processes.map(partial(_shared, ways), [Share(every, at_once, number, known) for number in range(at_once)]))
+    tallies = _tallied(ways)
+    NOTED.unlink()
+    return tallies
+
+
+def _noted(every: int) -> frozenset[tuple[str, int]]:
+    """The points that an earlier bench of the same code has tried; nothing of another's is kept."""
+    files = sorted(chain.from_iterable((Path(__file__).parent.parent / folder).rglob("*.py") for folder in CODE))
+    ours = hashlib.sha256(b"".join(path.read_bytes() for path in files)).hexdigest() + f" {every}"
+    if not NOTED.exists() or NOTED.read_text("utf-8").partition("\n")[0] != ours:
+        NOTED.write_text(f"{ours}\n", "utf-8")
+    return frozenset((point["way"], point["at"]) for point in _points_noted())
+
+
+def _points_noted() -> Iterator[Mapping[str, Any]]:
+    return map(json.loads, NOTED.read_text("utf-8").splitlines()[1:])
+
+
+def _tallied(ways: Sequence[str]) -> list[Tally]:
+    tallies = {way: Tally(way) for way in ways}
+    for point in _points_noted():
+        if point["way"] in tallies:
+            tally = tallies[point["way"]]
+            tally.calls[point["call"]] += 1
+            tally.wrong += point["wrong"]
+            tally.seconds += point["seconds"]
+    return list(tallies.values())
+
+
+def _shared(ways: Sequence[str], share: Share) -> None:
+    """One process's share of the points, on a company of its own; each point is noted in one write."""
+    where = IN_MEMORY if IN_MEMORY.is_dir() else Path()
+    with tempfile.TemporaryDirectory(dir=where, prefix=".kills-") as folder, staged(Path(folder).resolve()) as stage:
         worker = Worker(stage)
         try:
             worker.run("warm")
             whole = _undisturbed(stage, worker)
-            return [_tried(way, every, stage, worker, whole, tell) for way in ways]
+            for way in ways:
+                _tried(way, share, stage, worker, whole)
         finally:
             worker.process.kill()
             worker.process.wait()
@@ -103,23 +168,22 @@ def _undisturbed(stage: Stage, worker: Worker) -> Whole:
     return Whole(stage.received(), stage.held(), done["calls"])
 
 
-def _tried(way: str, every: int, stage: Stage, worker: Worker, whole: Whole, tell: Callable[[str], None]) -> Tally:
-    tally, begun = Tally(way), time.perf_counter()
-    for call, wrong in _lost(every, stage, worker, whole) if way == "lost" else _points(way, every, stage, worker, whole):
-        tally.calls[call] += 1
-        tally.wrong += wrong
-        tally.seconds = time.perf_counter() - begun
+def _tried(way: str, share: Share, stage: Stage, worker: Worker, whole: Whole) -> None:
+    todo = (_lost if way == "lost" else partial(_points, way))(share, stage, worker, whole)
+    begun, points = time.perf_counter(), 0
+    for at, call, wrong in todo:
+        points, seconds, begun = points + 1, time.perf_counter() - begun, time.perf_counter()
+        with NOTED.open("a", encoding="utf-8") as noted:
+            noted.write(json.dumps({"way": way, "at": at, "call": call, "wrong": wrong, "seconds": round(seconds, 3)}) + "\n")
         for words in wrong:
-            tell(f"WRONG, {way}: {words}")
-        if tally.points % 50 == 0:
-            tell(f"{way}: {tally.points} points, {tally.seconds / tally.points:.2f} s each, {len(tally.wrong)} wrong")
-    return tally
+            print(f"WRONG, {way}: {words}", file=sys.stderr, flush=True)
+        if points % 50 == 0:
+            print(f"{way}: {points} points of share {share.number + 1}, the last in {seconds:.2f} s", file=sys.stderr, flush=True)
 
 
-def _points(way: str, every: int, stage: Stage, worker: Worker, whole: Whole) -> Iterator[tuple[str, list[str]]]:
+def _points(way: str, share: Share, stage: Stage, worker: Worker, whole: Whole) -> Iterator[tuple[int, str, list[str]]]:
     """Break off at call 1, 2, 3 …, until an apply comes to its end before."""
-    at = 1
-    while True:
+    for at in share.turns(way):
         stage.restore()
         broken = worker.run(way, at)
         if len(broken["calls"]) < at:
@@ -129,8 +193,7 @@ def _points(way: str, every: int, stage: Stage, worker: Worker, whole: Whole) ->
         if way in ("kill", "torn") and broken["code"] != 137:
             wrong.append(f"it was to be killed, and ended with {broken['code']}")
         wrong += _afterwards(stage, worker, whole)
-        yield _kind(call), [f"call {at} ({call}): {words}" for words in wrong]
-        at += every
+        yield at, _kind(call), [f"call {at} ({call}): {words}" for words in wrong]
 
 
 def _kind(call: str) -> str:
@@ -167,20 +230,21 @@ def _afterwards(stage: Stage, worker: Worker, whole: Whole) -> Iterator[str]:
 def _effects(stage: Stage, whole: Whole) -> Iterator[str]:
     for source, lines in stage.received().items():
         more, fewer = lines - whole.received[source], whole.received[source] - lines
-        yield from (f"{source} had this once more: {line}" for line in more if not AGAIN.search(line))
+        yield from (f"{source} had this once more: {line}" for line, times in more.items() if times > 1 or not AGAIN.search(line))
         yield from (f"{source} never had this: {line}" for line in fewer)
     if stage.held() != whole.held:
         yield "the systems hold something else than after an undisturbed apply"
     yield from stage.journal_problems()
 
 
-def _lost(every: int, stage: Stage, worker: Worker, whole: Whole) -> Iterator[tuple[str, list[str]]]:
-    """The first answer to each request for a change lost alone, and then all of these."""
-    asked = {source: list(lines) for source, lines in whole.received.items()}
-    for source, lines in asked.items():
-        for line in lines[::every]:
-            yield f"one answer of {source}", _settled(stage, worker, whole, {source: [line]})
-    yield "all answers", _settled(stage, worker, whole, asked)
+def _lost(share: Share, stage: Stage, worker: Worker, whole: Whole) -> Iterator[tuple[int, str, list[str]]]:
+    """The first answers to all requests for changes lost, and then each of these alone."""
+    asked = {source: sorted(lines) for source, lines in whole.received.items()}
+    alone = [(f"one answer of {source}", {source: [line]}) for source, lines in asked.items() for line in lines]
+    tries = [("all answers", asked), *alone]
+    for at in takewhile(lambda at: at <= len(tries), share.turns("lost")):
+        what, lost = tries[at - 1]
+        yield at, what, _settled(stage, worker, whole, lost)
 
 
 def _settled(stage: Stage, worker: Worker, whole: Whole, lost: Mapping[str, Sequence[str]]) -> list[str]:

@@ -13,7 +13,7 @@ import os
 import platform
 import signal
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -44,6 +44,13 @@ class Order:
     do: str = "kill"
     at: int = 0
 
+    @property
+    def calls(self) -> Iterable[int]:
+        """The calls to stop at: those that may count."""
+        torn, disk = ("write", "pwrite64"), set(CALLS.values()) - {*_RECEIVING, "sendto", "sendmsg"}
+        wanted = {"kill": set(CALLS.values()), "torn": torn}.get(self.do, disk)
+        return (number for number, name in CALLS.items() if name in wanted)
+
     def counts(self, call: str) -> bool:
         name, _, where = call.partition(" ")
         if self.do == "kill":
@@ -59,6 +66,7 @@ class Ended:
 
     code: int = 0
     calls: list[str] = field(default_factory=list)
+    receiving: set[int] = field(default_factory=set)  # threads whose last call was a receipt
 
 
 class _Registers(ctypes.Structure):
@@ -84,7 +92,7 @@ def watched(main: Callable[[], int], order: Order) -> Ended:
         raise SystemExit("programs are watched on Linux on x86-64 only")
     child = os.fork()
     if child == 0:
-        _be_watched()
+        _be_watched(order.calls)
         os._exit(main())
     os.waitpid(child, 0)
     _ptrace(_SETOPTIONS, child, _OPTIONS)
@@ -103,14 +111,25 @@ def _code(status: int) -> int:
     return os.WEXITSTATUS(status) if os.WIFEXITED(status) else 128 + os.WTERMSIG(status)
 
 
-def _be_watched() -> None:
-    """In the child: stop once for the watcher, then let the kernel stop every thread at the calls of the list."""
+def _be_watched(calls: Iterable[int]) -> None:
+    """In the child: stop once for the watcher, then let the kernel stop every thread at these calls; at openat only to create."""
     _ptrace(_TRACEME, 0, 0)
     os.kill(os.getpid(), signal.SIGSTOP)
-    lines = [struct.pack("HBBI", 0x20, 0, 0, 0)]  # the call's number
-    for number in CALLS:
-        lines += [struct.pack("HBBI", 0x15, 0, 1, number), struct.pack("HBBI", 0x06, 0, 0, 0x7FF00000 | number)]
-    lines.append(struct.pack("HBBI", 0x06, 0, 0, 0x7FFF0000))
+    load, equal, any_bit, end = 0x20, 0x15, 0x45, 0x06  # of a filter's instructions; then how many to leap over, if so and if not
+    allow, stop = (end, 0, 0, 0x7FFF0000), (end, 0, 0, 0x7FF00000)
+    filtering = [(load, 0, 0, 0)]  # the call's number
+    for number in calls:
+        if CALLS[number] == "openat":
+            filtering += [
+                (equal, 0, 4, number),
+                (load, 0, 0, 32),
+                (any_bit, 0, 1, _CREATES),
+                stop,
+                allow,
+            ]  # 32: its third argument
+        else:
+            filtering += [(equal, 0, 1, number), stop]
+    lines = [struct.pack("HBBI", *line) for line in (*filtering, allow)]
     program = ctypes.create_string_buffer(b"".join(lines))
     filtered = ctypes.create_string_buffer(struct.pack("HP", len(lines), ctypes.addressof(program)))
     _libc.prctl(38, 1, 0, 0, 0)  # no new privileges
@@ -143,7 +162,7 @@ def _at_call(thread: int, child: int, order: Order, ended: Ended) -> None:
     if not _ptrace(_GETREGS, thread, ctypes.pointer(registers)):
         return
     call = _told(thread, registers.at)
-    if call is None or not order.counts(call):
+    if call is None or not order.counts(call) or _still_receiving(thread, call, ended):
         _ptrace(_CONT, thread, 0)
         return
     ended.calls.append(call)
@@ -161,12 +180,20 @@ def _at_call(thread: int, child: int, order: Order, ended: Ended) -> None:
         _ptrace(_CONT, thread, 0)
 
 
+def _still_receiving(thread: int, call: str, ended: Ended) -> bool:
+    """A receipt after a receipt of the same thread: since that one it has left no trace, and would be killed in the same state."""
+    before = thread in ended.receiving
+    if call.partition(" ")[0] not in _RECEIVING:
+        ended.receiving.discard(thread)
+        return False
+    ended.receiving.add(thread)
+    return before
+
+
 def _told(thread: int, registers: ctypes.Array[ctypes.c_ulonglong]) -> str | None:
     """A call and what it is about; None for those that leave no trace: files that are only read."""
     name, given = CALLS[registers[_ORIG_RAX]], [registers[place] for place in _ARGUMENTS]
     if name in _BY_NAME:
-        if name == "openat" and not given[2] & _CREATES:
-            return None
         return f"{name} {_file(_text(thread, given[_WHERE.get(name, 0)]))}"
     where = _held(thread, given[0])
     return None if name in _RECEIVING and where != "socket" else f"{name} {where}"

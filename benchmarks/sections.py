@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from benchmarks import edits, engine, faults, google_read, graph_read, kills, ldap_read, memory_read, plans
+from benchmarks import edits, engine, faults, fuzz, google_read, graph_read, kills, ldap_read, memory_read, plans
 from benchmarks.write_up import Bar, Section
 from tests.sweep.verdicts import OUTCOMES
 
@@ -25,6 +25,7 @@ def engine_title(size: int) -> str:
 APPLY, KILLED, EDITED = "Applying a plan", "Applying a plan that is broken off", "Plans beside other hands"
 LINEAR = "The night, as the company grows"
 FAULTS = "Whatever goes wrong"
+FUZZED = "Bad rosters without end"
 PULL = "A pull of four sources at once"
 
 
@@ -193,10 +194,31 @@ def _fault_bars(found: Sequence[faults.Swept], silent: int) -> Iterator[Bar]:
     yield Bar("no silent truncation, and no error that nobody planned", f"{silent}", not silent)
 
 
+def of_fuzz(sizes: Sequence[int], rounds: int) -> Iterator[Section]:
+    """Bad rosters from a seed, and what became of them."""
+    found = fuzz.measure()
+    head = ("files", "read", "refused in a sentence", "taken", "with rows set aside")
+    kinds = {"csv": "CSV", "xlsx": "workbooks"}
+    outcomes = ("refused", "taken", "with rows set aside")
+    figures = [
+        (word, f"{sum(found.tally[kind, became] for became in outcomes):,}", *(f"{found.tally[kind, became]:,}" for became in outcomes))
+        for kind, word in kinds.items()
+    ]  # fmt: skip
+    files = found.tally.total()
+    told = (
+        f"{files:,} files of seed {found.seed} in {found.seconds:.0f} s on {found.at_once} processes, {found.cpu:.0f} s of CPU."
+    )
+    bars = [
+        Bar(f"at least {fuzz.FEWEST:,} files", f"{files:,}", files >= fuzz.FEWEST),
+        Bar("none ends in an error that nobody planned, every row of every other accounted for", "all held", True),
+    ]
+    yield Section(FUZZED, f"{told}\n\n{_explained(fuzz)}", head, figures, bars)
+
+
 def of_kills(sizes: Sequence[int], rounds: int) -> Iterator[Section]:
     """An apply broken off everywhere."""
     every = int(os.environ.get("EVERY") or 1)
-    tallies = kills.measure(every, lambda words: print(words, file=sys.stderr, flush=True))
+    tallies = kills.measure(every)
     head = ("the apply", "how often", "wrong afterwards", "s each", "at these calls")
     figures = [
         (kills.WAYS[t.way], f"{t.points:,}", str(len(t.wrong)), f"{t.seconds / max(1, t.points):.2f}",
@@ -259,7 +281,8 @@ BENCHES: Mapping[str, Bench] = {
     "memory": Bench(of_memory, "15", ("pyarrow", "ldap3", "requests")),
     "plans": Bench(of_plans, "2", ()),
     "faults": Bench(of_faults, "20", ("requests", "ldap3", "msal")),
+    "fuzz": Bench(of_fuzz, "5", ("openpyxl",), target="fuzz"),
     "kills": Bench(of_kills, "180", (), target="kills"),
     "edits": Bench(of_edits, "1", (), target="kills"),
 }
-ORDER = (*map(engine_title, ENGINE_SIZES), LINEAR, *READERS, PULL, FAULTS, APPLY, EDITED, KILLED)
+ORDER = (*map(engine_title, ENGINE_SIZES), LINEAR, *READERS, PULL, FAULTS, FUZZED, APPLY, EDITED, KILLED)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import json
 import os
+import pickle
 import re
 import shutil
 import subprocess
@@ -31,7 +32,7 @@ WRITES = {
     "m365": "^(POST|PUT|PATCH|DELETE) /v1.0/(users|groups|directory)",
     "google": "^(POST|PUT|PATCH|DELETE) /(admin|apps)",
 }
-AGAIN = re.compile("/(signOut|verificationCodes/invalidate)$")  # Google does not tell of these; a second one changes nothing
+AGAIN = re.compile("/(signOut|verificationCodes/invalidate)$")  # Google does not tell of these: docs/remediation.md
 FURTHER = re.compile("/verificationCodes/invalidate$|/(tokens|asps)/")  # requests that follow another for the same change
 _REMEDIES = '["disable-account", "revoke-sessions", "move-to-quarantine"]'
 _MORE = f"""
@@ -40,15 +41,11 @@ limits = {{ default = {{ count = 1000, percent = 100 }}, rolling_7d = {{ percent
 remedies = {{ leaver-account-enabled = {_REMEDIES}, orphan-account = {_REMEDIES}, dormant-account = ["disable-account", "revoke-sessions"] }}
 quarantine = {{ ad = "OU=Leavers,%s", google = "/Temporary" }}
 """
-_TIMES = ("usnchanged", "whenchanged", "lastlogon", "lastlogontimestamp", "logoncount")
-_MARKS = (
-    "createdDateTime",
-    "creationTime",
-    "deletionTime",
-    "refreshTokensValidFromDateTime",
-    "signInSessionsValidFromDateTime",
-    "etag",
-)
+_TIMES = {
+    "usnchanged", "whenchanged", "lastlogon", "lastlogontimestamp", "logoncount", "createddatetime", "creationtime", "deletiontime",
+    "refreshtokensvalidfromdatetime", "signinsessionsvalidfromdatetime", "etag",
+}  # fmt: skip
+_NONE = "not there"
 
 
 @dataclass
@@ -57,7 +54,8 @@ class Stage:
 
     folder: Path
     embedded: Embedded = field(repr=False)
-    systems: Mapping[str, Mapping[str, Any]] = field(default_factory=dict, repr=False)  # what each held
+    systems: Mapping[str, bytes] = field(default_factory=dict, repr=False)  # what each held
+    before: Mapping[str, Any] = field(default_factory=dict, repr=False)  # the same, as `_holding` tells it
     actions: int = 0
 
     @property
@@ -85,9 +83,8 @@ class Stage:
         shutil.rmtree(self.state)
         shutil.copytree(self.kept, self.state)
         for name, system in self._served.items():
-            held = copy.deepcopy(dict(self.systems[name]))
             with system.lock:
-                vars(system).update(held)
+                vars(system).update(pickle.loads(self.systems[name]))  # noqa: S301 - our own, of a minute ago
             self.embedded.faults[name].reset()
 
     @property
@@ -97,9 +94,10 @@ class Stage:
     def keep(self) -> None:
         shutil.copytree(self.state, self.kept)
         self.systems = {
-            name: copy.deepcopy({key: value for key, value in vars(system).items() if key != "lock"})
+            name: pickle.dumps({key: value for key, value in vars(system).items() if key != "lock" and not callable(value)})
             for name, system in self._served.items()
         }
+        self.before = copy.deepcopy(self._holding())
 
     # --- what an apply has left behind ----------------------------------------------------------------------------
 
@@ -111,23 +109,21 @@ class Stage:
         }
 
     def held(self) -> str:
-        """All that the three systems hold, but for marks of time."""
+        """All that the three systems hold otherwise than when the plan was approved, but for marks of time."""
+        return json.dumps(_changed(self._holding(), self.before), sort_keys=True, default=str)
+
+    def _holding(self) -> dict[str, Any]:
         directory, tenant, customer = self.embedded.directory, self.embedded.tenant, self.embedded.customer
         nodes = {
-            str(node.guid): {k: sorted(map(str, v)) for k, v in directory.entry(node.dn).items() if v and k.lower() not in _TIMES}
+            node.guid.hex(): {name: sorted(values) for name, values in directory.entry(node.dn).items() if values}
             for node in list(directory.guids.values())
         }
-        cloud = [tenant.users, tenant.deleted, tenant.members, tenant.owners, tenant.managers, sorted(tenant.sessions_revoked)]
-        suite = [
-            customer.users,
-            customer.deleted,
-            customer.members,
-            sorted({*customer.signed_out}),
-            customer.tokens,
-            customer.asps,
-        ]
+        cloud = [tenant.users, tenant.deleted, tenant.members, tenant.owners, tenant.managers]
+        suite = [dict(customer.users), dict(customer.deleted), customer.members, customer.tokens, customer.asps]
+        ended = [sorted(tenant.sessions_revoked), sorted({*customer.signed_out})]
         licences = {"/".join(sku): sorted(users) for sku, users in customer.licences.items()}
-        return json.dumps(_timeless([nodes, cloud, suite, licences]), sort_keys=True, default=str)
+        parts = [nodes, *cloud, *suite, *ended, licences]
+        return {str(number): part for number, part in enumerate(parts)}
 
     def journal_problems(self) -> Iterator[str]:
         """What is wrong with the journal now: an entry that does not follow, or a change nobody knows the outcome of."""
@@ -138,9 +134,22 @@ class Stage:
             yield f"the outcome of action {intent.facts['n']} is not known"
 
 
+def _changed(now: Mapping[str, Any], before: Mapping[str, Any]) -> dict[str, Any]:
+    """What is otherwise now, by its place."""
+    found = {}
+    for name in now.keys() | before.keys():
+        is_, was = now.get(name, _NONE), before.get(name, _NONE)
+        if is_ != was and name.lower() not in _TIMES:
+            if isinstance(is_, Mapping) and isinstance(was, Mapping):
+                found |= {name: inner} if (inner := _changed(is_, was)) else {}
+            elif _timeless(is_) != _timeless(was):
+                found[name] = _timeless(is_)
+    return found
+
+
 def _timeless(value: Any) -> Any:
     if isinstance(value, Mapping):
-        return {str(key): _timeless(inner) for key, inner in value.items() if key not in _MARKS}
+        return {str(key): _timeless(inner) for key, inner in value.items() if str(key).lower() not in _TIMES}
     return [_timeless(inner) for inner in value] if isinstance(value, list | tuple) else value
 
 

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from connectors._ad_noticing import Oddities
 from connectors._ad_numbers import Names, numbers, repeated, twice
 from connectors._ad_values import Attributes, filetime, guid, instant, number, parent, relative_id, sid, text, texts, true
 from reconciler.columns import Columns
@@ -54,6 +55,7 @@ class Accounts:
     named: array[int] = field(default_factory=numbers)  # each one's own name, by number
     managers: array[int] = field(default_factory=numbers)  # their names, by number
     primary: array[int] = field(default_factory=lambda: array("q"))  # RID of the primary group, 0 where there is none
+    odd: Oddities = field(default_factory=Oddities)
     _ids: bytearray = field(default_factory=bytearray)  # objectGUIDs, 16 bytes each
 
     def __len__(self) -> int:
@@ -71,6 +73,7 @@ class Accounts:
     def _add(self, dn: str, entry: Attributes, primary: int, manager: str | None, told: Mapping[str, Any]) -> None:
         row = account(dn, entry, self.reckoning)
         self.columns.take({**row, "employee_id": text(entry, self.employee_id), "extra": self._kept(entry), **told})
+        self.odd.meet(dn, row, number(entry, "userAccountControl"))
         self._ids += entry["objectGUID"][0]
         self.named.append(self.names.number(dn))
         self.primary.append(primary)
@@ -81,6 +84,11 @@ class Accounts:
         row = repeated(self._ids)
         if row is not None:
             raise twice(self.names.of([self.named[row]])[0])
+
+    def id_of(self, dn: str) -> str | None:
+        """The id of the account with this DN in lower case."""
+        row = self.names.row_of(dn, self.named)
+        return None if row is None else str(self.columns["account_id"][row])
 
     def _kept(self, entry: Attributes) -> str | None:
         kept = {name: value for name, attribute in self.extra.items() if (value := text(entry, attribute)) is not None}

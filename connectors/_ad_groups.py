@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from array import array
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -11,14 +10,13 @@ import numpy as np
 import pyarrow as pa
 
 from connectors._ad_accounts import Accounts
+from connectors._ad_noticing import circles as in_circles
 from connectors._ad_numbers import Names, Rows, numbers, repeated, twice
 from connectors._ad_values import Attributes, guid, relative_id, sid, text, true
 from reconciler import tables
 from reconciler.columns import Columns
-from reconciler.connector import Incomplete, Page
+from reconciler.connector import Incomplete, Noticed, Page
 from reconciler.tables import ENTITLEMENTS, VIA
-
-log = logging.getLogger(__name__)
 
 ATTRIBUTES = ("objectGUID", "objectSid", "sAMAccountName", "cn", "managedBy", "member", "isCriticalSystemObject", "uSNChanged")
 
@@ -128,22 +126,21 @@ def below(group: int, inner: Sequence[Sequence[int]]) -> set[int]:
     return found
 
 
-def grants(held: Memberships, account_ids: pa.Array, group_ids: pa.Array) -> Iterator[Page]:
+def grants(held: Memberships, account_ids: pa.Array, group_ids: pa.Array, group_names: pa.Array) -> Iterator[Page | Noticed]:
     """Grants, some thousands a page: direct, by primary group, and nested through groups inside the group."""
     waiting: list[tuple[int, int, Rows]] = []  # (group, how, accounts)
-    circles = 0
+    circles: list[int] = []
     for row in range(len(group_ids)):
         reached = below(row, held.inner)
-        circles += row in reached
+        circles += [row] if row in reached else []
         ways = {"direct": held.direct[row], "primary": held.primary[row], "nested": _nested(held, reached - {row})}
         waiting += [(row, VIA.index(via), rows) for via, rows in ways.items() if len(rows)]
         if sum(len(rows) for _, _, rows in waiting) >= ROWS:
             yield _page(waiting, account_ids, group_ids)
             waiting = []
-    if circles:
-        log.warning("%d groups contain themselves through others; each is read once", circles)
     if waiting:
         yield _page(waiting, account_ids, group_ids)
+    yield from in_circles(sorted(group_names.take(pa.array(circles, pa.int64())).to_pylist()))
 
 
 def _page(waiting: Sequence[tuple[int, int, Rows]], account_ids: pa.Array, group_ids: pa.Array) -> Page:

@@ -36,6 +36,11 @@ class Names:
         told = list(self._numbers)
         return [told[number] for number in numbers]
 
+    def row_of(self, dn: str, owners: array[int]) -> int | None:
+        """The row of one object, by its name in lower case."""
+        number = self._numbers.get(dn)
+        return owners.index(number) if number is not None and number in owners else None
+
     def rows(self, owners: array[int]) -> Rows:
         """For every number the row of its object, which are given by their names' numbers in the order of rows."""
         found = np.full(len(self) + 1, NOBODY, np.int32)  # the last for nobody

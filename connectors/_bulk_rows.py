@@ -141,6 +141,13 @@ class Accounts:
         held = [batch[name] for batch in self._batches]
         return pa.chunked_array(held) if held else pa.chunked_array([], ACCOUNTS.column(name).held)
 
+    def put(self, name: str, values: Sequence[Any]) -> None:
+        """Tell a whole column anew."""
+        for begin, batch in list(self.batches()):
+            told = _held(ACCOUNTS.column(name), values[begin : begin + len(batch)])
+            self._batches.popleft()
+            self._batches.append(batch.set_column(batch.schema.get_field_index(name), name, told))
+
     def named(self, which: npt.NDArray[np.bool_]) -> list[str]:
         """The ids of some rows as texts."""
         found: list[str] = self.column("account_id").filter(pa.array(which)).to_pylist()

@@ -25,6 +25,7 @@ from connectors._google_held import (
     phone,
 )
 from connectors._google_listing import Listed, Twice, having, ids, keys, listed, paged, there, wording
+from connectors._google_reach import check_reach
 from connectors._http import Api, NotThere
 from reconciler.connector import AccessRefused, Answer, Ended, Incomplete, Need, Right, SourceError, Unreadable, together
 
@@ -59,6 +60,10 @@ class Areas:
 
     def roles(self) -> Iterator[Answer]:
         yield from _optional("roles", self._read_roles)
+
+    def check_reach(self, reader: Callable[[], str], in_group: Callable[[str, str], bool]) -> None:
+        """Raises Incomplete when the reader's own roles, where roles were read, are bound to organisational units."""
+        check_reach(*self._roles, reader, in_group)
 
     def licences(self) -> Iterator[Answer]:
         yield from _optional("licences", self._read_licences)

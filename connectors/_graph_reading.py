@@ -24,6 +24,7 @@ from connectors._graph_access import (
 )
 from connectors._graph_accounts import SELECT, deleted
 from connectors._graph_listing import EVENTUAL, Listings, Row, told
+from connectors._graph_mailboxes import Mailboxes
 from connectors._graph_pages import devices_of, ids, led_by, members_of, owned, registered, signed_in, users_of
 from connectors._graph_rights import SEES_HIDDEN, rights
 from connectors._http import NotThere, Refused
@@ -66,6 +67,7 @@ class Reading:
     roles: Roles | None = None
     devices: list[Device] = field(default_factory=list)
     applications: Applications = field(default_factory=lambda: Applications([]))
+    mailboxes: Mailboxes | None = None  # None: nobody asked for them
 
     # --- the order of the work ------------------------------------------------------------------------------------
 
@@ -91,7 +93,8 @@ class Reading:
         }  # fmt: skip
         chains: list[Chain] = [partial(self._optional, area, read) for area, read in optional.items()]
         apps = [partial(self._optional, "oauth_grants", partial(self._assigned, app["id"])) for app in self.applications.apps]
-        return [*chains, *apps, *(partial(self._members, group["id"]) for group in self.groups)]
+        mail = self.mailboxes.chains(self.accounts) if self.mailboxes else ()
+        return [*chains, *apps, *mail, *(partial(self._members, group["id"]) for group in self.groups)]
 
     def _optional(self, area: str, read: Chain) -> Iterator[Answer]:
         """A pass that may be refused or break off: then its area is unreadable, and what stands on it is not assessed."""
@@ -308,6 +311,8 @@ class Reading:
         application_access(access, self.applications)
         whole = self.roles is not None and self.roles.eligible is not None
         self.accounts.add(self.gone)  # who was restored meanwhile is no longer gone
+        if self.mailboxes:
+            yield from self.mailboxes.add(access)
         yield from self.accounts.pages(self._learnt(privileged, whole))
         yield from access.held.pages(self.accounts.texts, "groups, roles, licences, devices, applications")
 

@@ -28,6 +28,7 @@ COVERED_BY: Mapping[str, tuple[str, ...]] = {
     "Application.Read.All": ("Application.ReadWrite.All", *_DIRECTORY),
     "Directory.Read.All": ("Directory.ReadWrite.All",),
     SEES_HIDDEN: (),
+    "MailboxSettings.Read": ("MailboxSettings.ReadWrite",),
 }  # fmt: skip
 ESSENTIAL = ("User.Read.All", "GroupMember.Read.All")
 

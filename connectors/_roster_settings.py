@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, Field, model_validator
 
 from connectors._presets import Preset, names, preset
-from reconciler.connector import ConnectorSettings
+from reconciler.connector import ConnectorSettings, Span
 from reconciler.tables import PEOPLE, STATUSES
 
 COLUMNS = tuple(name for name in PEOPLE.names if name != "extra")
@@ -118,6 +118,8 @@ class RosterSettings(ConnectorSettings):
     min_people: int = Field(1, ge=0, strict=True, description="With fewer people the file is not believed.")
     max_drop_percent: Percent | None = Field(None, description="Of active people, against the last accepted night.")
     max_drop_7d_percent: Percent | None = Field(None, description="Of active people, over seven days.")
+    max_moved_percent: Percent | None = Field(None, description="Of people, with another unit, job or place than last night.")
+    max_unchanged: Span | None = Field(None, description="How long every row may stay as it is; unset: by the company's size.")
     max_quarantined_percent: Percent = Field(2.0, description="A column bad in more of the rows refuses the file.")
 
     @model_validator(mode="before")

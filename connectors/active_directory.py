@@ -6,6 +6,7 @@ import logging
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from typing import Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
@@ -33,6 +34,7 @@ from reconciler.connector import (
     FileRef,
     Identity,
     Incomplete,
+    Late,
     Need,
     Page,
     Right,
@@ -197,12 +199,18 @@ class _Reading:
         yield from self.scopes
         yield from self.rights
         yield from _unknown_sign_ins(self.domain, self.accounts)
-        accounts, groups = (
-            whole(column) for column in (self.accounts.columns["account_id"], self.groups.columns["entitlement_id"])
+        accounts, groups, names = (
+            whole(column)
+            for column in (
+                self.accounts.columns["account_id"],
+                self.groups.columns["entitlement_id"],
+                self.groups.columns["name"],
+            )
         )
+        yield from self.accounts.odd.told(self.accounts.id_of, self.groups.names.of(self.groups.named))
         yield from (Page("accounts", part, "users") for part in self.accounts.columns.chunks())
         yield from (Page("entitlements", part, "groups") for part in self.groups.columns.chunks())
-        yield from _ad_groups.grants(self.held, accounts, groups)
+        yield from _ad_groups.grants(self.held, accounts, groups, names)
 
 
 def _whole(directory: Directory, settings: Settings, context: Context) -> _Reading:
@@ -331,9 +339,11 @@ def _rights(settings: Settings, accounts: Accounts, lists_deleted: bool) -> Iter
     yield Right("List Contents on CN=Deleted Objects", lists_deleted, told, essential=False)
 
 
-def _unknown_sign_ins(domain: Domain, accounts: Accounts) -> Iterator[Unreadable]:
-    """Why nothing can be said about sign-ins: the domain does not record them, or the reader may not see them."""
+def _unknown_sign_ins(domain: Domain, accounts: Accounts) -> Iterator[Unreadable | Late]:
+    """How late sign-ins are recorded, or why nothing can be said about them: not recorded at all, or not to be seen."""
     if domain.sign_in_days == 0:
         yield Unreadable("sign_in", "the domain does not record sign-ins (msDS-LogonTimeSyncInterval is 0)", "set it to 14")
-    elif accounts.columns["last_login_at"].null_count == len(accounts):
+        return
+    yield Late("sign_in", timedelta(days=domain.sign_in_days))
+    if accounts.columns["last_login_at"].null_count == len(accounts):
         yield Unreadable("sign_in", "no account shows lastLogonTimestamp", "grant the reader Read lastLogonTimestamp")

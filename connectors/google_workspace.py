@@ -67,6 +67,7 @@ def read(settings: Settings, context: Context) -> Iterator[Answer]:
     yield AsOf(context.now)
     areas = Areas(settings, reading.access, reading.words, reading.customer_id)
     yield from together([areas.licences, lambda: reading.directory_pass(areas)], 2)  # licences come at a pace of their own
+    areas.check_reach(reading.own_id, reading.in_group)
     yield from reading.answers(areas)
 
 
@@ -151,6 +152,17 @@ class _Reading:
         yield from together((partial(self.read_members, group) for group in list(self.groups.values())), AT_ONCE)
         yield from together((partial(self.read_members, group, True) for group in self.differing), AT_ONCE)
         self.meet_strangers()
+
+    def own_id(self) -> str:
+        """By what assignments of roles name the reader."""
+        if self.settings.subject is None:
+            return self.access.client_id()
+        found = there(self.directory, self.words.users().get(userKey=self.settings.subject, fields="id"))
+        return str((found or {}).get("id"))
+
+    def in_group(self, group: str, member: str) -> bool:
+        found = there(self.directory, self.words.members().hasMember(groupKey=group, memberKey=member))
+        return (found or {}).get("isMember") is True
 
     # --- users and groups -----------------------------------------------------------------------------------------
 

@@ -16,6 +16,8 @@ from connectors._graph_accounts import anchor, instant
 from connectors._graph_by_hand import cannot, instruct
 from connectors._graph_examining import examined
 from connectors._graph_listing import Listings, expired, groups_of, where
+from connectors._graph_mailboxes import PERMISSION as MAILBOXES
+from connectors._graph_mailboxes import Mailboxes
 from connectors._graph_reading import AT_ONCE, Reading
 from connectors._graph_rights import granted_to
 from connectors._graph_token import Token
@@ -23,7 +25,18 @@ from connectors._graph_writer import SETTLES, WRITES, GraphWriter
 from connectors._http import Api, NotThere, Refused, loopback, new_session
 from connectors._writing import AT_HAND
 from reconciler.check import Check, Counted
-from reconciler.connector import AccessRefused, Answer, AsOf, ConnectorSettings, Context, FileRef, Identity, Need, SecretRef
+from reconciler.connector import (
+    AccessRefused,
+    Answer,
+    AsOf,
+    ConnectorSettings,
+    Context,
+    FileRef,
+    Identity,
+    Need,
+    SecretRef,
+    needed,
+)
 
 __all__ = [
     "NEEDS",
@@ -52,6 +65,7 @@ NEEDS = (
     Need("User.Read.All", "who leads whom", "managers are not compared", "managers"),
     Need("GroupMember.Read.All", "who owns which group", "owners of groups are not known", "owners"),
     Need("Member.Read.Hidden", "members of groups that hide them", "such groups are left out", "hidden_groups"),
+    Need(MAILBOXES, "what mailboxes are, and whom their rules send mail to", "orphan accounts are not assessed", "mailboxes", "mailboxes"),
     Need("User.DeleteRestore.All or User.Read.All", "deleted users", "names that deleted users still hold are not known", "deleted"),
 )  # fmt: skip
 
@@ -94,6 +108,7 @@ class Settings(ConnectorSettings):
     ca_file: FileRef | None = None
     writer: WriterLogin | None = None
     extra: dict[str, str] = {}  # noqa: RUF012 - pydantic copies defaults
+    mailboxes: bool = False  # three requests for each of them
 
     @model_validator(mode="before")
     @classmethod
@@ -120,7 +135,9 @@ def read(settings: Settings, context: Context) -> Iterator[Answer]:
     """
     api = _api(settings, context)
     fixes = {need.area: need.permission for need in NEEDS if need.area}
-    reading = Reading(Listings(api), settings.extra, fixes, granted_to(api.authorise(False)))
+    listings = Listings(api)
+    reading = Reading(listings, settings.extra, fixes, granted_to(api.authorise(False)))
+    reading.mailboxes = Mailboxes(listings) if settings.mailboxes else None
     yield Identity(_tenant_id(settings, reading.listings))
     yield AsOf(context.now)
     yield from reading.everything()
@@ -134,7 +151,7 @@ def examine(settings: Settings, context: Context) -> Iterator[Check | Counted | 
     api = _api(settings, context)
     api.authorise(False)
     yield Identity(_tenant_id(settings, Listings(api)))
-    yield from examined(api, settings.client_id or "managed identity", NEEDS)
+    yield from examined(api, settings.client_id or "managed identity", needed(NEEDS, settings))
 
 
 def whereabouts(settings: Settings, context: Context, ids: Sequence[str]) -> Mapping[str, str]:

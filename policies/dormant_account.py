@@ -5,7 +5,8 @@ Why it matters
 How to fix
     Ask the owner; disable it if it is not needed.
 Can be wrong when
-    The source counts only some sign-ins (a directory's timestamp lags by up to two weeks), or the person is on leave.
+    The source counts only some sign-ins (a directory's timestamp lags by two weeks; with an `after` below four weeks it is not
+    asked), or the person is on leave.
 """
 
 from datetime import timedelta

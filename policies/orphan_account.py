@@ -15,6 +15,7 @@ from reconciler.policy import Answer, Estate, Rows, policy, unless
 @policy(
     "orphan-account",
     on="accounts",
+    needs=("mailboxes",),  # what sort of mailbox it is, where that is asked for
     severity="high",
     says="{login} on {source} belongs to nobody on the roster",
     evidence=("enabled", "kind", "privileged", "email", "employee_id", "created_at", "last_login_at", "container"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Any
 
 import numpy as np
@@ -31,6 +32,7 @@ class Unread:
     rosters: Mapping[str, str] = field(default_factory=dict)
     sources: Mapping[str, str] = field(default_factory=dict)
     areas: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    late: Mapping[str, Mapping[str, timedelta]] = field(default_factory=dict)  # source -> area -> how far behind
 
 
 @dataclass(frozen=True)

@@ -130,7 +130,7 @@ def _held_back(
     lookup = Lookup(ours.estate)
     reasons = gates.over_limits(plan, populations(ours.estate), config, ours.week)
     for action in plan.actions:
-        if (why := gates.objection(action, ours.guards, lookup)) is not None:
+        if (why := gates.objection(action, ours.guards, lookup, config, now)) is not None:
             reasons[action.n] = why
     refused = {n: Result(n, "refused", None, f"not sent: {why}", ours=True) for n, why in reasons.items()}
     return {**refused, **known}
@@ -174,21 +174,22 @@ def _lanes(
     plan: Plan, config: Config, store: Store, writers: Mapping[str, Writer], note: Callable[..., Entry], order: Order
 ) -> dict[str, Lane]:  # fmt: skip
     order.stop.look = lambda: gates.pulled(config)
-    objection, pause = _asked_anew(store, order), order.stop.interrupted.wait
+    objection, pause = _asked_anew(config, store, order), order.stop.interrupted.wait
     return {
         source: Lane(plan.plan, source, writer, note, Pace(config.remediation.writes_per_minute, pause), order.stop, objection)
         for source, writer in writers.items()
     }
 
 
-def _asked_anew(store: Store, order: Order) -> Callable[[Action], str | None]:
-    """Whether an action's person was put on hold since the apply began; asked before every send."""
+def _asked_anew(config: Config, store: Store, order: Order) -> Callable[[Action], str | None]:
+    """Whether an action's person was put on hold since the apply began, or its hours are over; asked before every send."""
     lock = threading.Lock()
 
     def objection(action: Action) -> str | None:
         with lock:
             holds = store.holds(order.clock())
-        return Guards(holds, frozenset(), {}, frozenset()).on_hold(action)
+        held = Guards(holds, frozenset(), {}, frozenset()).on_hold(action)
+        return held or gates.out_of_hours(action, config, order.clock())
 
     return objection
 

@@ -14,6 +14,7 @@ from reconciler.absence import Look, Proof, proof
 from reconciler.held import Ask, Kept, kept
 from reconciler.missing import scopes
 from reconciler.plausible import Band, doubts, hidden_canaries, watched
+from reconciler.recast import recast
 from reconciler.snapshots import Snapshot
 
 
@@ -32,6 +33,7 @@ class Verdict:
     checks: tuple[Check, ...]
     reasons: tuple[str, ...] = ()
     stale: str | None = None
+    unchanged_since: str | None = None  # of a roster that is the same, row for row, as on the nights before
 
     @property
     def doubted(self) -> tuple[str, ...]:
@@ -54,9 +56,14 @@ def certify(
     earlier = [night for night in (last, window) if night is not None and night.rows("accounts")]
     shown, held = proof(new, earlier, look), Kept() if last is None else kept(new, last, ask)
     checks = (*_own(new, band), *(_beside(new, last, window, shown, held) if last is not None else _first()))
-    stale = repeats.delivered_again(new, last, history) if last is not None else None
+    since = None if last is None else repeats.unchanged_since(new, last)
+    stale = (
+        None if last is None else repeats.delivered_again(new, last, history) or repeats.too_long(new, since, band.max_unchanged)
+    )
     reasons = (*totals.short(new, last), *totals.lost_rights(new, last), *_kept(held), *doubts(new, last, band, window, shown))
-    return Verdict(checks, reasons, stale)
+    if last is not None:
+        reasons += tuple(recast(new, last, band.full_history, band.max_moved_percent))
+    return Verdict(checks, reasons, stale, since)
 
 
 def _own(new: Snapshot, band: Band) -> Iterator[Check]:
@@ -70,6 +77,8 @@ def _own(new: Snapshot, band: Band) -> Iterator[Check]:
     if new.manifest.get("rights"):
         yield Check("rights", totals.rights(new))
     yield Check("identity", str(new.manifest["identity"] or "the source does not say who it is"))
+    if new.manifest.get("noticed"):
+        yield Check("noticed", "; ".join(one["told"] for one in new.manifest["noticed"]))
     if band.canaries:
         yield Check("canaries", f"{len(band.canaries) - len(list(hidden_canaries(new, band)))} of {len(band.canaries)} seen")
 
@@ -103,6 +112,7 @@ def _beside(new: Snapshot, last: Snapshot, window: Snapshot | None, shown: Proof
         yield Check("window", f"losses added up since {window.manifest['as_of'][:10]}")
 
 
-def with_certificate(manifest: Mapping[str, Any], verdict: Verdict) -> dict[str, Any]:
-    """A manifest with its certificate."""
-    return {**manifest, "certificate": verdict.told}
+def with_certificate(manifest: Mapping[str, Any], verdict: Verdict, accepted: bool = False) -> dict[str, Any]:
+    """A manifest with its certificate; what somebody has accepted as it is counts as new."""
+    since = None if accepted else verdict.unchanged_since
+    return {**manifest, "certificate": verdict.told} | ({"unchanged_since": since} if since else {})

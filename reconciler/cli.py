@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Callable
+from functools import cache
 from typing import Annotated, NoReturn
 
 import typer
@@ -90,12 +92,18 @@ app.command(**taught("schema config > config.schema.json", "schema finding"))(ve
 app.command(**taught("version --format json"))(verbs_reference.version)
 
 
+@cache
+def _command() -> Callable[..., object]:
+    """All verbs with their arguments, worked out once a process."""
+    return typer.main.get_command(app)
+
+
 def main() -> NoReturn:
     """The `reconciler` command."""
     try:
         rest = common(sys.argv[1:])
         streams()
-        ended = app(rest, prog_name="reconciler", standalone_mode=False)
+        ended = _command()(rest, prog_name="reconciler", standalone_mode=False)
         code = ended if isinstance(ended, int) else 0
         sys.stdout.flush()
     except typer.Exit as stop:

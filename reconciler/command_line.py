@@ -6,7 +6,8 @@ import logging
 import os
 import pwd
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from difflib import get_close_matches
 from pathlib import Path
@@ -95,6 +96,19 @@ def user() -> str:
         return pwd.getpwuid(os.getuid()).pw_name
     except KeyError:  # a container may run under a number without a name
         return f"user {os.getuid()}"
+
+
+@contextmanager
+def head_shipped(config: Any) -> Iterator[None]:
+    """Whatever comes of it, the journal's new head goes to where the configuration says; what cannot is told, --quiet or not."""
+    try:
+        yield
+    finally:
+        if config.remediation.ship_head:
+            from reconciler.heads import ship
+
+            for problem in ship(config, asked.now):
+                print(f"reconciler: {problem}", file=sys.stderr)
 
 
 def streams() -> None:

@@ -113,6 +113,7 @@ def check(config: Config) -> list[str]:
     problems = Problems(config.path)
     for connector in config.connectors.values():
         config_checks.check_settings(problems, f"connectors.{connector.name}", connector.settings)
+    config_checks.check_heads(problems, config.remediation)
     config_checks.check_state(problems, config.state)
     return list(problems.found)
 

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 from pydantic import BaseModel
 
 from reconciler import plugins
-from reconciler.config_sections import State
+from reconciler.config_sections import Remediation, State
 from reconciler.config_text import Problems, Raw, join
 from reconciler.connector import Secret
 from reconciler.errors import UsageError
@@ -44,7 +44,7 @@ def _check_remediation(problems: Problems, remediation: Raw, connectors: Raw) ->
     remedies = [action.replace("_", "-") for action in plugins.names("actions")]
     policies = [policy.replace("_", "-") for policy in plugins.names("policies")]
     for section, noun, allowed in (
-        ("limits", "limit", [*RESERVED_LIMITS, *CLASSES, *remedies]), ("remedies", "policy", policies),
+        ("limits", "limit", [*RESERVED_LIMITS, *CLASSES, *remedies]), ("remedies", "policy", policies), ("hours", "class of change", ["default", *CLASSES]),
         ("quarantine", "connector", connectors), ("joiners", "connector", connectors),
     ):  # fmt: skip
         for name in _table(remediation, section):
@@ -181,6 +181,15 @@ def _check_file(problems: Problems, where: str, path: Path) -> None:
         problems.add(where, f"there is no folder {path.parent}")
     elif path.exists() and not os.access(path, os.R_OK):
         problems.add(where, f"{path} cannot be read by this user")
+
+
+def check_heads(problems: Problems, remediation: Remediation) -> None:
+    """Note a mail relay's secret that cannot be read, and files for heads whose folder is not there."""
+    if remediation.mail is not None:
+        check_settings(problems, "remediation.mail", remediation.mail)
+    for sink in remediation.ship_head:
+        if sink.form == "file":
+            _check_file(problems, "remediation.ship_head", Path(sink.place))
 
 
 def check_state(problems: Problems, state: State) -> None:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from datetime import date, timedelta
+from datetime import date, time, timedelta
 from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple
-from zoneinfo import available_timezones
+from zoneinfo import ZoneInfo
 
 from pydantic import (
     AfterValidator,
@@ -23,7 +23,7 @@ from pydantic import (
 from reconciler import tables
 from reconciler.clock import duration
 from reconciler.config_text import unknown
-from reconciler.connector import FileRef, Secret
+from reconciler.connector import FileRef, Secret, SecretRef
 from reconciler.cron import parse
 
 MATCH_KEYS = ("employee_id", "anchor", "upn", "email", "alias")  # sure to weak
@@ -50,8 +50,10 @@ class Freeze(NamedTuple):
 
 
 def _zone(name: str) -> str:
-    if name not in available_timezones():
-        raise ValueError(unknown("timezone", name, ["Europe/London", "America/New_York", "UTC", "… any IANA name"]))
+    try:
+        ZoneInfo(name)
+    except (KeyError, ValueError, OSError):  # not there, no name at all, a folder of zones
+        raise ValueError(unknown("timezone", name, ["Europe/London", "America/New_York", "UTC", "… any IANA name"])) from None
     return name
 
 
@@ -71,6 +73,55 @@ def _freeze(text: object) -> Freeze:
     if freeze is None or freeze.last < freeze.first:
         raise ValueError(f'expected two dates, first to last, as in "2026-12-18/2027-01-04", found {text!r}')
     return freeze
+
+
+class Hours(NamedTuple):
+    """The time of day in which changes are made; one that ends before it begins lasts over midnight."""
+
+    first: time
+    last: time
+
+    def hold(self, now: time) -> bool:
+        if self.first <= self.last:
+            return self.first <= now < self.last
+        return now >= self.first or now < self.last
+
+
+def _hours(text: object) -> Hours:
+    found = re.fullmatch(r"(\d\d:\d\d)-(\d\d:\d\d)", text) if isinstance(text, str) else None
+    try:
+        hours = Hours(time.fromisoformat(found[1]), time.fromisoformat(found[2])) if found else None
+    except ValueError:
+        hours = None
+    if hours is None or hours.first == hours.last:
+        raise ValueError(f'expected two times of day, as in "09:00-17:00" or "22:00-05:00", found {text!r}')
+    return hours
+
+
+class Sink(NamedTuple):
+    """Where a journal's head is sent: the form, the place in it, and both as they were written."""
+
+    form: str  # file, syslog, mail
+    place: str  # a path; a socket's path or host[:port], empty for this machine's own; addresses
+    text: str
+
+
+_SINKS = '"file:PATH", "syslog:", "syslog:HOST:PORT" or "mail:ADDRESS"'
+
+
+def _sink(text: object, info: ValidationInfo) -> Sink:
+    form, colon, place = text.partition(":") if isinstance(text, str) else ("", "", "")
+    if not colon or form not in ("file", "syslog", "mail") or (form != "syslog" and not place):
+        raise ValueError(f"expected {_SINKS}, found {text!r}")
+    if form == "mail" and not all(re.fullmatch(r"[^@\s,]+@[^@\s,]+", address) for address in place.split(",")):
+        raise ValueError(f'expected addresses, as in "mail:security@example.com", found {text!r}')
+    if form == "syslog" and not re.fullmatch(r"|/.+|([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(:\d{1,5})?", place):
+        raise ValueError(
+            f'expected this machine\'s own, as in "syslog:", a socket or a host, as in "syslog:log.example.com:514", found {text!r}'
+        )
+    if form == "file":
+        place = str(Path((info.context or {}).get("base", ".")).absolute() / place)
+    return Sink(form, place, str(text))
 
 
 def _cron(text: str) -> str:
@@ -117,6 +168,8 @@ Entitlements = Annotated[tuple[EntitlementRef, ...], Field(strict=False)]
 FreezeRef = Annotated[
     Freeze, BeforeValidator(_freeze), WithJsonSchema({**_TEXT, "pattern": r"^\d{4}-\d\d-\d\d/\d{4}-\d\d-\d\d$"})
 ]
+HoursRef = Annotated[Hours, BeforeValidator(_hours), WithJsonSchema({**_TEXT, "pattern": r"^\d\d:\d\d-\d\d:\d\d$"})]
+SinkRef = Annotated[Sink, BeforeValidator(_sink), WithJsonSchema({**_TEXT, "pattern": "^((file|mail):.+|syslog:.*)$"})]
 _WHEN_SCHEMA = {
     "type": "object",
     "propertyNames": {"enum": list(WHEN)},
@@ -184,6 +237,17 @@ class Limit(Section):
     percent: float | None = Field(None, ge=0, le=100)
 
 
+class Mail(Section):
+    """The relay that takes mail from here: encrypted unless it is this machine."""
+
+    host: Text
+    port: int = Field(587, ge=1, le=65535, description="465: encrypted from the first byte.")
+    sender: Text
+    username: Text | None = None
+    password: SecretRef | None = None
+    ca_file: FileRef | None = None
+
+
 class Remediation(Section):
     enabled: bool = Field(False, description="Plans only, until an administrator changes this.")
     approval: Literal["two-person", "one-person"] = Field("two-person", description="May the maker of a plan approve it?")
@@ -192,14 +256,29 @@ class Remediation(Section):
         {"default": {"count": 10, "percent": 2}, "rolling_7d": {"percent": 5}},  # type: ignore[dict-item] # validated like the file's
         description="Per class of change (or remedy) and source.",
     )
-    protected: Words = Field((), description='Accounts nobody writes to: "source:immutable-id".')
+    protected: Words = Field((), description='Accounts and groups nobody changes: "source:immutable-id".')
     freeze: Annotated[tuple[FreezeRef, ...], Field(strict=False)] = Field((), description="Days without writes, both included.")
+    hours: Mapping[str, HoursRef] = Field(
+        default_factory=dict, description="Per class of change: when it may be made, by the organisation's clock."
+    )
     approvers: Words = Field((), description="User names that may approve; empty: anybody but the maker.")
     remedies: Mapping[str, Words] = Field(default_factory=dict, description="Policy: the remedies to use instead of its own.")
     quarantine: Mapping[str, Text] = Field(default_factory=dict, description="Source: the container for leavers.")
     joiners: Mapping[str, Text] = Field(default_factory=dict, description="Source: the container for new accounts.")
     delete_after: Span | None = Field(None, description="How long after the last day delete-after-grace deletes; unset: never.")
     writes_per_minute: int = Field(300, ge=1, description="The most changes to one source in any minute.")
+    ship_head: Annotated[tuple[SinkRef, ...], Field(strict=False)] = Field(
+        (), description=f"Where the journal's head is sent: {_SINKS}."
+    )
+    mail: Mail | None = Field(None, description="The relay that takes mail from here.")
+
+    @model_validator(mode="after")
+    def _relayed(self) -> Remediation:
+        if self.mail is None and any(sink.form == "mail" for sink in self.ship_head):
+            raise ValueError(
+                'ship_head has a "mail:", which needs mail = { host = "smtp.example.com", sender = "reconciler@example.com" }'
+            )
+        return self
 
 
 class Report(Section):

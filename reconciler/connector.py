@@ -31,7 +31,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -45,7 +45,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "AccessRefused", "Answer", "AsOf", "ConnectorSettings", "Context", "Defect", "Ended", "FileRef", "Identity",
-    "Incomplete", "Need", "Page", "Right", "Secret", "SourceError", "Span", "Unreadable", "duration", "page", "together",
+    "Incomplete", "Late", "Need", "Noticed", "Page", "Right", "Secret", "SourceError", "Span", "Unreadable", "duration", "needed", "page", "together",
 ]  # fmt: skip
 
 
@@ -69,6 +69,8 @@ class AsOf:
 @dataclass(frozen=True)
 class Page:
     """Rows of one table, as columns of equal length (lists, or Arrow arrays, which are taken in five times as fast).
+
+    A reader that must hold everything before it may hand anything over collects it in `reconciler.columns`.
 
     Column names are those of `tables.TABLES[table]`. A column left out is null in every row: the source did not tell. `stands_for` is how many rows of the
     source this page accounts for, when identical duplicates were collapsed; otherwise its own length.
@@ -133,6 +135,25 @@ class Unreadable:
 
 
 @dataclass(frozen=True)
+class Late:
+    """How far an optional area may be behind what it tells of, by the source's own rules."""
+
+    area: str
+    delay: timedelta
+
+
+@dataclass(frozen=True)
+class Noticed:
+    """What whoever reads the findings should know of a source, and no policy asks: told beside them, night after night.
+
+    No plan changes the accounts in `by_hand`, by their ids: what they are is for a person to sort out.
+    """
+
+    told: str
+    by_hand: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class Defect:
     """One row of a roster that cannot be used as it stands: quarantined (the person is withheld) or rejected.
 
@@ -150,7 +171,7 @@ class Defect:
     work_email: str | None = None  # so that the person's accounts are withheld, whatever key they carry
 
 
-Answer = Identity | AsOf | Page | Ended | Right | Unreadable | Defect
+Answer = Identity | AsOf | Page | Ended | Right | Unreadable | Late | Noticed | Defect
 
 
 @dataclass(frozen=True)
@@ -173,6 +194,12 @@ class Need:
     reads: str
     without: str
     area: str | None = None
+    asked_by: str | None = None  # the setting that asks for it, where nobody reads it otherwise
+
+
+def needed(needs: Iterable[Need], settings: object) -> list[Need]:
+    """The permissions that a source is to use by its settings."""
+    return [need for need in needs if need.asked_by is None or getattr(settings, need.asked_by)]
 
 
 def page(table: str, rows: Iterable[Mapping[str, Any]], columns: Sequence[str], scope: str = "") -> Page:

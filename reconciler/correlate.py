@@ -1,6 +1,7 @@
 """Whose account is it: exact keys from sure to weak; owned, nobody's, disputed, exempt or withheld, and why.
 
-The first key that finds anybody decides: one person owns the account, several dispute it. A decision of a person
+The first key that finds anybody decides: one person owns the account, several dispute it, and so do two of whom one had the number
+or the address before the other. A decision of a person
 (a link) goes before every key. Accounts of kinds that are nobody's person (computers, guests, shared mailboxes …)
 are not looked up. What cannot be known tonight is `withheld`, never "nobody".
 """
@@ -20,6 +21,7 @@ import pyarrow.compute as pc
 from reconciler import tables
 from reconciler.accounts import Accounts
 from reconciler.matches import OUTCOME_CODE, PERSONAL_KINDS, Matches
+from reconciler.namesakes import strangers
 from reconciler.roster import Roster, normal
 from reconciler.vocabulary import Vocabulary
 
@@ -108,6 +110,8 @@ class _Search:
             todo = rows[(self.found[rows] == NOBODY) & (self.by[rows] < 0)]
             if len(todo):
                 hits = _FINDERS[key](self, todo)
+                if key != "anchor":  # whose master's owner is no stranger
+                    hits[strangers(self.accounts, self.roster, todo, hits)] = SEVERAL
                 struck = hits != NOBODY
                 self.found[todo[struck]], self.by[todo[struck]] = hits[struck], number
 

@@ -15,7 +15,7 @@ from pydantic import BaseModel
 from reconciler import plugins
 from reconciler.check import STATES, Check, State
 from reconciler.config import Config, Connector
-from reconciler.connector import Context, Need, Secret
+from reconciler.connector import Context, Need, Secret, needed
 from reconciler.doctor_tally import Tally, age_of, rows_of, vanished
 from reconciler.errors import AccessRefused, SourceError, UsageError
 from reconciler.model import instant_text
@@ -142,7 +142,7 @@ def _drain(answers: Iterator[object], tally: Tally) -> None:
 
 def _read(module: Any, settings: Any, context: Context, tally: Tally) -> None:
     """Everything, as the night reads it, and nothing of it kept."""
-    needs: Sequence[Need] = module.NEEDS
+    needs: Sequence[Need] = needed(module.NEEDS, settings)
     first = next((need for need in needs if need.area is None), needs[0])
     try:
         _drain(module.read(settings, context), tally)

@@ -152,7 +152,7 @@ class _Nobody:
 
     def column(self, name: str) -> pa.ChunkedArray:
         flags = dict.fromkeys(("has_left", "current", "left_undated"), pa.bool_())
-        times = dict.fromkeys(("access_ends", "starts"), tables.INSTANT)
+        times = dict.fromkeys(("access_ends", "starts", "contract_ends"), tables.INSTANT)
         texts = dict.fromkeys(("name", "hr_status"), pa.string())
         types = {**{c.name: c.held for c in tables.PEOPLE.columns}, **texts, **flags, **times}
         return pa.chunked_array([], types[name])

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 from itertools import chain
 
 import numpy as np
@@ -15,6 +16,7 @@ import pyarrow.compute as pc
 
 from reconciler import expected, subjects
 from reconciler.answers import Answered, Answers, Asked, Unread
+from reconciler.clock import duration_text
 from reconciler.errors import PluginError
 from reconciler.estate import Estate
 from reconciler.findings import Hit, found
@@ -22,6 +24,7 @@ from reconciler.model import NotAssessed
 from reconciler.policy import Policy, Told
 from reconciler.view import View
 
+MARGIN = timedelta(days=14)  # nobody who signed in within two weeks is called dormant, however late the source hears of it
 Closed = frozenset[tuple[str | None, str | None]]  # (source, area) that cannot be asked about; None is every one
 _TABLES = {**subjects.TABLES, **expected.TABLES}
 
@@ -31,7 +34,7 @@ def evaluate(asked: Sequence[Asked], estate: Estate, unread: Unread) -> Answers:
     row."""
     closed, missing, open_questions = {}, [], defaultdict(list)
     for question in asked:
-        gaps = list(_gaps(question.policy, unread))
+        gaps = [*_gaps(question.policy, unread), *_too_short(question, unread)]
         missing += [NotAssessed(question.policy.id, source, reason) for source, _, reason, _ in gaps]
         closed[question.policy.id] = frozenset((None if everywhere else source, area) for source, area, _, everywhere in gaps)
         if (None, None) not in closed[question.policy.id]:
@@ -57,6 +60,18 @@ def _gaps(policy: Policy, unread: Unread) -> list[tuple[str, str | None, str, bo
         needed = [area for area in policy.needs if area in areas]
         gaps += [(source, area if policy.on.endswith("holdings") else None, f"{area}: {areas[area]}", False) for area in needed]
     return gaps
+
+
+def _too_short(question: Asked, unread: Unread) -> Iterator[tuple[str, str | None, str, bool]]:
+    """Sources that tell of something later than a policy asks about: whoever was there yesterday would be called away."""
+    own = question.policy.settings.get("after")
+    after = question.settings.get("after", own and own.default)
+    for source, delays in unread.late.items() if isinstance(after, timedelta) else ():
+        for area in question.policy.needs:
+            if area in delays and after < (least := delays[area] + MARGIN):
+                behind, shortest = duration_text(delays[area]), duration_text(least)
+                told = f"{area} is up to {behind} late there, and after = {duration_text(after)} is shorter than {shortest}"
+                yield source, None, told, False
 
 
 def _put(questions: Sequence[Asked], view: View, estate: Estate, closed: Mapping[str, Closed]) -> dict[str, Answered]:

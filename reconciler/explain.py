@@ -15,7 +15,8 @@ from reconciler.matches import describe
 from reconciler.model import Finding, Match, instant_text
 from reconciler.nights import load
 from reconciler.roster import Roster
-from reconciler.run import archive_of, night_of, questions, tonight, unread
+from reconciler.run import archive_of, journal_of, night_of, questions, tonight, unread
+from reconciler.settling import unanswered
 from reconciler.store import Store
 from reconciler.stored import answers_of, named
 from reconciler.why import Concerned, reasons
@@ -39,7 +40,7 @@ def explanation(config: Config, store: Store, who: str) -> dict[str, Any]:
     accounts = {(m.account.source, m.account.id) for m in matches}
     concerned = [f for f in night.findings if _concerns(f, ids, accounts)]
     asked = questions(config)
-    answers = evaluate(asked, estate, unread(config, pulled))
+    answers = unanswered(evaluate(asked, estate, unread(config, pulled)), asked, journal_of(config))
     return {
         "schema_version": 1,
         "run": night.record.run,

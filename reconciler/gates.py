@@ -12,6 +12,7 @@ from reconciler.approvals import approved
 from reconciler.config import Config
 from reconciler.errors import SafetyStop, Stale
 from reconciler.guards import Guards
+from reconciler.heads import not_behind
 from reconciler.journal import Entry
 from reconciler.limits import Changes, Population, limits_of, stopped, words
 from reconciler.lookup import Lookup
@@ -47,6 +48,7 @@ def may_begin(plan: Plan, entries: Sequence[Entry], config: Config, now: datetim
         raise SafetyStop(f"{config.path}: [remediation] enabled is false: plans are made and read, nothing is written")
     if (behind := restored(config)) is not None:
         raise SafetyStop(behind)
+    not_behind(config, entries)
     approved(plan, entries, config.remediation)
     if now >= plan.expires_at:
         raise Stale(f"{plan.plan} expired at {instant_text(plan.expires_at)}; make a new one with `reconciler plan --out FILE`")
@@ -74,6 +76,18 @@ def freeze(config: Config, now: datetime) -> str | None:
         if window.first <= today <= window.last:
             return f"nothing is written from {window.first} to {window.last} ([remediation] freeze); today is {today}"
     return None
+
+
+def out_of_hours(action: Action, config: Config, now: datetime) -> str | None:
+    """Why this class of change is not made at this time of day, by the organisation's clock."""
+    wanted = config.remediation.hours
+    hours, here = wanted.get(action.limit) or wanted.get("default"), now.astimezone(ZoneInfo(config.organisation.timezone))
+    if hours is None or hours.hold(here.time()):
+        return None
+    return (
+        f"{action.limit} is done from {hours.first:%H:%M} to {hours.last:%H:%M} ([remediation] hours), and it is {here:%H:%M}; "
+        "apply the plan again then"
+    )
 
 
 def still_bound(plan: Plan, basis: Basis, config: Config) -> None:
@@ -104,6 +118,7 @@ def over_limits(
     return {number: words(row) for number, row in over if row is not None}
 
 
-def objection(action: Action, guards: Guards, lookup: Lookup) -> str | None:
-    """Who is out of bounds by now."""
-    return guards.objection(action, lookup.account(action.source, action.account["id"]))
+def objection(action: Action, guards: Guards, lookup: Lookup, config: Config, now: datetime) -> str | None:
+    """Who is out of bounds by now, and what is out of its hours."""
+    account, held = lookup.account(action.source, action.account["id"]), lookup.entitlement(action.source, action.target)
+    return guards.objection(action, account, held) or out_of_hours(action, config, now)

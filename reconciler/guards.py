@@ -1,10 +1,10 @@
-"""Whom no plan may touch: people on hold, protected accounts, the tool's own, its approvers, the last administrator."""
+"""Whom no plan may touch: people on hold, protected accounts and groups, the tool's own, its approvers, the last administrator."""
 
 from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from reconciler import plugins
@@ -17,7 +17,9 @@ from reconciler.store_decisions import Hold
 # Built-in accounts of a domain, by the end of their SID: Administrator, Guest, krbtgt (Microsoft: Well-known SIDs).
 _BUILTIN_SID = re.compile(r"S-1-5-21-\d+-\d+-\d+-(500|501|502)")
 _NAMES = ("account_id", "sid", "login", "upn", "email")  # what an account may be protected by
+_HELD = ("entitlement_id", "name")  # and a group, role or licence
 _ENDING = ("disable", "delete")
+_MEMBERSHIP = ("entitlement", "owner")  # the kinds of change whose target is a group, role or licence
 
 
 @dataclass(frozen=True)
@@ -25,19 +27,25 @@ class Guards:
     """Everything that is known about who is out of bounds; `own` are logins and ids, by source, in lower case."""
 
     holds: Mapping[str, Hold]
-    protected: frozenset[str]  # source:id, source:SID or source:login, in lower case
+    protected: frozenset[str]  # source:id, source:SID, source:login or source:name of a group, in lower case
     own: Mapping[str, frozenset[str]]
     operators: frozenset[str]  # user names of makers and approvers, in lower case
 
-    def objection(self, action: Action, account: Row | None) -> str | None:
-        """Why this action may not be, or None. `account` is the stored row, where one is at hand."""
+    def objection(self, action: Action, account: Row | None, entitlement: Row | None = None) -> str | None:
+        """Why this action may not be, or None. `account` and `entitlement` are the stored rows, where they are at hand."""
         if (held := self.on_hold(action)) is not None:
             return held
         names = _names(action, account)
         if any(f"{action.source}:{name}" in self.protected for name in names):
             return "the account is protected ([remediation] protected)"
+        if action.kind in _MEMBERSHIP and any(
+            f"{action.source}:{name}" in self.protected for name in _called(action, entitlement)
+        ):
+            return f"{action.target_name or action.target} is protected ([remediation] protected)"
         if account is not None and (account["kind"] == "builtin" or _BUILTIN_SID.fullmatch(account["sid"] or "")):
             return "the account is built in"
+        if account is not None and account.get("by_hand"):
+            return f"only a person may change it: {account['by_hand']}"
         if names & self.own.get(action.source, frozenset()):
             return "the account is the tool's own"
         if {name.partition("@")[0] for name in names} & self.operators:
@@ -61,13 +69,18 @@ def guards_of(config: Config, holds: Mapping[str, Hold], operators: Iterable[str
     return Guards(holds, protected, own, frozenset(name.casefold() for name in people))
 
 
-def nobody(protected: Iterable[str], accounts: Accounts) -> list[str]:
-    """Which of the protected accounts are not to be found: renamed, perhaps, and then no longer protected."""
+def nobody(protected: Iterable[str], accounts: Accounts, held: Callable[[str], Iterable[Row]]) -> list[str]:
+    """Which of the protected accounts and groups are not to be found: renamed, perhaps, and then no longer protected.
+
+    `held` are the groups, roles and licences of a source.
+    """
     found: set[str] = set()
     wanted = {text.casefold(): text for text in protected}
     for column in _NAMES if wanted else ():
         told = zip(accounts.column("source").to_pylist(), accounts.column(column).to_pylist(), strict=True)
         found |= {key for source, name in told if name and (key := f"{source}:{name}".casefold()) in wanted}
+    for source in {wanted[key].partition(":")[0] for key in wanted.keys() - found}:
+        found |= {f"{source}:{row[name]}".casefold() for row in held(source) for name in _HELD} & wanted.keys()
     return [text for key, text in wanted.items() if key not in found]
 
 
@@ -123,4 +136,9 @@ def _names(action: Action, account: Row | None) -> set[str]:
         action.account["login"],
         *(row.get(name) for name in ("sid", "upn", "email", "account_id", "login")),
     ]
+    return {word.casefold() for word in words if word}
+
+
+def _called(action: Action, entitlement: Row | None) -> set[str]:
+    words = [action.target, action.target_name, *((entitlement or {}).get(name) for name in _HELD)]
     return {word.casefold() for word in words if word}

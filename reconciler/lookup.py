@@ -42,7 +42,12 @@ class Lookup:
     def account(self, source: str, account_id: str | None) -> Row | None:
         """An account by its immutable id."""
         number = self.number(source, account_id)
-        return None if number is None else self.account_at(number)
+        return None if number is None else {**self.account_at(number), "by_hand": self._by_hand(source).get(str(account_id))}
+
+    def _by_hand(self, source: str) -> Mapping[str, str]:
+        """What the reader has noticed of accounts that only a person may change."""
+        noticed = self.estate.snapshot[source].manifest.get("noticed", ())
+        return {account: one["told"] for one in noticed for account in one["by_hand"]}
 
     def account_at(self, number: int) -> Row:
         """An account by its number."""
@@ -70,12 +75,20 @@ class Lookup:
     def accounts_of(self, person_id: str) -> list[Row]:
         return [self.account_at(number) for number in self._of_person(person_id)]
 
+    def deleted_of(self, person_id: str | None, source: str) -> Row | None:
+        """An account of a person that was deleted and can still be restored."""
+        found = (n for n in self._all_of_person(person_id) if self.estate.deleted[n])
+        return next((row for row in map(self.account_at, found) if row["source"] == source), None)
+
     def _of_person(self, person_id: str | None) -> list[int]:
+        return [n for n in self._all_of_person(person_id) if self.estate.personal[n]]
+
+    def _all_of_person(self, person_id: str | None) -> list[int]:
         row = self._people.get(person_id) if person_id is not None else None
         if row is None:
             return []
         low, high = np.searchsorted(self._owners_sorted, [row, row + 1])
-        return sorted(int(n) for n in self._by_owner[low:high] if self.estate.personal[n])
+        return sorted(int(n) for n in self._by_owner[low:high])
 
     @cached_property
     def _by_owner(self) -> Any:

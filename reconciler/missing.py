@@ -22,6 +22,8 @@ Flags = npt.NDArray[np.bool_]
 
 # The labels that a right, a filter or an export can lose as a whole.
 SCOPES = {"accounts": ("container", "company", "department"), "people": ("company", "department", "location")}
+FEW = 3  # below so many rows a change is ordinary life
+MANY = 10  # rows that do not all go, or empty, or change in one night by themselves
 HERE = ("active", "leave", "suspended")  # statuses of people whom a roster cannot leave out
 
 

@@ -66,7 +66,10 @@ def _made_before(action: Action, lasting: Lasting, lookup: Lookup) -> bool:
 
 def guarded(actions: Sequence[Action], guards: Guards, lookup: Lookup) -> tuple[list[Action], list[dict[str, Any]]]:
     """The actions that nobody objects to, and the others with the objection."""
-    objections = {place: guards.objection(a, lookup.account(a.source, a.account["id"])) for place, a in enumerate(actions)}
+    objections = {
+        place: guards.objection(a, lookup.account(a.source, a.account["id"]), lookup.entitlement(a.source, a.target))
+        for place, a in enumerate(actions)
+    }
     objections |= {place: why for place, why in last_administrators(actions, lookup).items() if objections[place] is None}
     free = [action for place, action in enumerate(actions) if objections[place] is None]
     return free, [told(action, str(objections[place])) for place, action in enumerate(actions) if objections[place] is not None]

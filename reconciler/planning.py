@@ -11,8 +11,10 @@ from reconciler.config import Config
 from reconciler.errors import Incomplete, SafetyStop, UsageError
 from reconciler.filters import Filter
 from reconciler.guards import Guards, guards_of, nobody
+from reconciler.heads import not_behind
 from reconciler.journal import Entry, Journal
 from reconciler.limits import week_of
+from reconciler.lookup import Lookup
 from reconciler.outcomes import lasting, touched
 from reconciler.plan import Basis, inverse, make, populations
 from reconciler.run import night_of
@@ -41,12 +43,14 @@ def planned(config: Config, store: Store, wanted: Filter, maker: Identity, now: 
     if not now_known.record.complete:
         lacking = ", ".join(s.name for s in now_known.record.sources if s.state not in ("complete", "reused"))
         raise Incomplete(f"the last night ({now_known.record.run}) is not complete: {lacking}; a plan is made of a complete one")
-    if missing := nobody(config.remediation.protected, now_known.estate.accounts):
+    held = Lookup(now_known.estate).entitlements
+    if missing := nobody(config.remediation.protected, now_known.estate.accounts, lambda source: held(source).values()):
         raise SafetyStop(
-            f"[remediation] protected names nobody who is there: {', '.join(missing)}; was it renamed? Name it by its immutable id, or "
-            "take it off the list"
+            f"[remediation] protected names nobody and no group that is there: {', '.join(missing)}; was it renamed? Name it by its "
+            "immutable id, or take it off the list"
         )
     journal = Journal.of(config.state.dir)
+    not_behind(config, journal.entries())
     chosen = wanted.chosen(night_of(config, store, None).findings)
     plan = make(chosen, basis(config, store, journal.entries(), now_known, maker, now), config)
     return plan if out is None else _kept(plan, journal, config, out)

@@ -7,13 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from datetime import timedelta
 from itertools import islice
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from reconciler.absence import Proof
-from reconciler.missing import Flags, Shrunken, blanked, by_label, emptied_groups, gone, shrunken
+from reconciler.missing import FEW, MANY, Flags, Shrunken, blanked, by_label, emptied_groups, gone, shrunken
 from reconciler.snapshots import Snapshot
 
 # Columns that correlation and policies stand on: when one empties, a read right was lost.
@@ -26,9 +27,7 @@ WATCHED = {
     "people": (*DECISIVE["people"], "family_name", "start_date", "department", "company", "location", "manager_id"),
 }  # fmt: skip
 AREA_OF = {"last_login_at": "sign_in"}  # columns that are lost by themselves
-FEW = 3  # below so many rows a change is ordinary life
 SOME = 5  # of a scope that loses more than half
-MANY = 10  # rows that do not all go, or empty, in one night by themselves
 LISTED = 5  # scopes that a reason names
 EVERYTHING = 100.0  # percent: a limit that was lifted
 _NONE = Proof()
@@ -46,6 +45,8 @@ class Band:
 
     max_drop_percent: float | None = None
     max_drop_7d_percent: float | None = None
+    max_moved_percent: float | None = None
+    max_unchanged: timedelta | None = None  # how long a roster may be the same, row for row
     recent_active: int | None = None
     max_fill_drop: float = 0.1
     max_decisive_drop: float = 0.02

@@ -8,10 +8,11 @@ from __future__ import annotations
 import importlib
 import pkgutil
 import sys
+from collections.abc import Mapping
 from difflib import get_close_matches
 from functools import cache
-from importlib.metadata import EntryPoint, entry_points
-from types import ModuleType
+from importlib.metadata import entry_points
+from types import MappingProxyType, ModuleType
 
 from reconciler.errors import PluginError, UsageError
 
@@ -19,21 +20,21 @@ KINDS = ("connectors", "policies", "reports", "actions")
 _FOLDERS = {"actions": "reconciler.actions"}
 
 
-def names(kind: str) -> dict[str, str]:
+def names(kind: str) -> Mapping[str, str]:
     """Every plugin of a kind: its name and the module that offers it, sorted by name; raises PluginError on a name offered twice."""
-    folder = _FOLDERS.get(kind, kind)
-    package = importlib.import_module(folder)
-    found = {m.name: f"{folder}.{m.name}" for m in pkgutil.iter_modules(package.__path__) if not m.name.startswith("_")}
-    for point in _points(f"reconciler.{kind}", tuple(sys.path)):
-        if found.setdefault(point.name, point.value) != point.value:
-            raise PluginError(f"two {kind} are called {point.name}: {found[point.name]} and {point.value}; uninstall one")
-    return dict(sorted(found.items()))
+    return _names(kind, tuple(sys.path))
 
 
 @cache
-def _points(group: str, path: tuple[str, ...]) -> tuple[EntryPoint, ...]:
-    """What other packages offer: it takes reading the metadata of all of them, and does not change while the path does not."""
-    return tuple(entry_points(group=group))
+def _names(kind: str, path: tuple[str, ...]) -> Mapping[str, str]:
+    """Looking into folders, and into what other packages say of themselves, takes long; it does not change while the path does not."""
+    folder = _FOLDERS.get(kind, kind)
+    package = importlib.import_module(folder)
+    found = {m.name: f"{folder}.{m.name}" for m in pkgutil.iter_modules(package.__path__) if not m.name.startswith("_")}
+    for point in entry_points(group=f"reconciler.{kind}"):
+        if found.setdefault(point.name, point.value) != point.value:
+            raise PluginError(f"two {kind} are called {point.name}: {found[point.name]} and {point.value}; uninstall one")
+    return MappingProxyType(dict(sorted(found.items())))
 
 
 def load(kind: str, name: str) -> ModuleType:

@@ -13,7 +13,7 @@ from typing import Any
 
 from reconciler import memory, plugins
 from reconciler.certificate import Verdict, certify, with_certificate
-from reconciler.connector import Answer, AsOf, Context, Defect, Ended, Identity, Page, Right, Unreadable
+from reconciler.connector import Answer, AsOf, Context, Defect, Ended, Identity, Late, Noticed, Page, Right, Unreadable, needed
 from reconciler.draft import Draft
 from reconciler.errors import AccessRefused, PluginError, SourceError
 from reconciler.model import SourceReport, SourceState, instant_text
@@ -65,6 +65,8 @@ class _Tally:
     areas: dict[str, str] = field(default_factory=dict)
     scopes: list[dict[str, Any]] = field(default_factory=list)
     rights: list[dict[str, Any]] = field(default_factory=list)
+    late: dict[str, float] = field(default_factory=dict)  # area -> seconds
+    noticed: list[dict[str, Any]] = field(default_factory=list)
 
     def take(self, answer: Answer) -> None:
         if isinstance(answer, Page):
@@ -79,6 +81,10 @@ class _Tally:
             self.areas[answer.area] = answer.reason + (f"; {answer.fix}" if answer.fix else "")
         elif isinstance(answer, Right):
             self.rights.append(asdict(answer))
+        elif isinstance(answer, Late):
+            self.late[answer.area] = answer.delay.total_seconds()
+        elif isinstance(answer, Noticed):
+            self.noticed.append({"told": answer.told, "by_hand": list(answer.by_hand)})
         elif isinstance(answer, Identity):
             self.identity = answer.value
         elif isinstance(answer, AsOf):
@@ -137,7 +143,7 @@ def _read(source: Source, archive: Archive, context: Context, progress: Progress
         memory.give_back()  # to be taken again by the sources that are still read
     except SourceError as problem:
         return Pulled(_failed(source, tally, problem, time.monotonic() - begun), None)
-    snapshot = archive.proven(with_certificate(snapshot.manifest, verdict))
+    snapshot = archive.proven(with_certificate(snapshot.manifest, verdict, source.accept))
     seconds = time.monotonic() - begun
     if verdict.doubted and not source.accept:
         log.warning("%s is not taken: %s", source.name, "; ".join(verdict.doubted))
@@ -159,7 +165,7 @@ def _whole(source: Source, tally: _Tally, progress: Progress, context: Context) 
             f"answered as {tally.identity}, but every night before it was {source.pinned}: is this another system? "
             f"If it was replaced on purpose: reconciler run --accept {source.name} --reason TEXT"
         )
-    return {need.area for need in module.NEEDS if need.area}
+    return {need.area for need in needed(module.NEEDS, source.settings) if need.area}
 
 
 def _verdict(source: Source, snapshot: Snapshot, context: Context, turn: threading.Lock) -> Verdict:
@@ -218,6 +224,8 @@ def _manifest(source: Source, tally: _Tally, now: datetime, areas: set[str]) -> 
         "counts": tally.counts,
         "scopes": tally.scopes,
         "rights": tally.rights,
+        "late": tally.late,
+        "noticed": tally.noticed,
         "areas": tally.areas,
         "areas_known": sorted((areas - set(tally.areas)) | before),
         "defects": [{"source": source.name, **asdict(defect)} for defect in tally.defects],

@@ -129,6 +129,12 @@ def _take(made: Proposals, answer: Step | ByHand, remedy: str, case: StoredCase,
     if isinstance(answer, ByHand):
         made.tasks.append(Task(finding.id, remedy, finding.source, case.account, answer.why, answer.do))
         return
+    gone = case.lookup.deleted_of(finding.person and finding.person.id, finding.source) if answer.kind == "create" else None
+    if gone is not None:
+        why = f"{gone['login']} of the same person is among the deleted there, and may hold the name"
+        do = "restore it and look at what it holds again, or delete it for good, and plan anew"
+        made.tasks.append(Task(finding.id, remedy, finding.source, gone, why, do))
+        return
     routed = _to_master(answer, case.lookup)
     if isinstance(routed, str):
         source = str(answer.account["mastered_by"] or answer.account["source"])

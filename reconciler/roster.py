@@ -95,6 +95,13 @@ class Roster:
     def _starts(self) -> Ints:
         return self._instants(tables.whole(self.employments("start_date")))
 
+    @cached_property
+    def first_starts(self) -> Ints:
+        """When each person's first employment began, in microseconds; the lowest number where HR does not say of all of them."""
+        first = np.full(len(self), np.iinfo(np.int64).max)
+        np.minimum.at(first, self.person_of, self._starts)
+        return first
+
     def _has_status(self, word: str) -> pa.Array:
         return pc.fill_null(pc.equal(tables.whole(self.employments("status")), word), False)
 
@@ -217,6 +224,7 @@ _COMPUTED: Mapping[str, Callable[[Roster], pa.Array]] = {
     "has_left": lambda r: pa.array(r.left),
     "current": lambda r: pa.array(~r.left & r.begun),
     "starts": lambda r: _instants(r._starts[r._primary]),
+    "contract_ends": lambda r: _instants(r._instants(tables.whole(r.employments("end_date")), 1)[r._primary]),
     "last_day": lambda r: pc.coalesce(*(r.spoken(n) for n in ("last_day", "end_date"))),
 }
 

@@ -16,6 +16,7 @@ import pyarrow.compute as pc
 from reconciler import drift, memory, nights, plugins
 from reconciler.accounts import Accounts
 from reconciler.answers import Answers, Asked, Unread
+from reconciler.clock import duration
 from reconciler.config import Config
 from reconciler.correlate import correlate
 from reconciler.errors import UsageError
@@ -139,8 +140,10 @@ def _sources(config: Config, store: Store, archive: Archive, wish: Wish) -> Iter
 
 def _band(settings: Any, recent: int | None) -> Band:
     """How far a source may differ from its earlier nights; rosters say more about it than directories."""
-    drop, bleed, covers = (getattr(settings, name, None) for name in ("max_drop_percent", "max_drop_7d_percent", "covers"))
-    return Band(drop, bleed, recent, full_history=covers == "full-history", canaries=settings.canaries)
+    names = ("max_drop_percent", "max_drop_7d_percent", "max_moved_percent", "max_unchanged", "covers")
+    drop, bleed, moved, same, covers = (getattr(settings, name, None) for name in names)
+    full, same = covers == "full-history", duration(same) if same else None
+    return Band(drop, bleed, moved, same, recent, full_history=full, canaries=settings.canaries)
 
 
 def records_changed(
@@ -158,7 +161,12 @@ def unread(config: Config, pulled: Mapping[str, Pulled]) -> Unread:
     areas = {
         n: p.snapshot.manifest["areas"] for n, p in pulled.items() if p.snapshot is not None and p.snapshot.manifest["areas"]
     }
-    return Unread(rosters, {n: reason for n, reason in missing.items() if n not in rosters}, areas)
+    late = {n: _delays(p.snapshot) for n, p in pulled.items() if p.snapshot is not None}
+    return Unread(rosters, {n: reason for n, reason in missing.items() if n not in rosters}, areas, late)
+
+
+def _delays(snapshot: Snapshot) -> Mapping[str, timedelta]:
+    return {area: timedelta(seconds=seconds) for area, seconds in snapshot.manifest.get("late", {}).items()}
 
 
 def taken(pulled: Mapping[str, Pulled], wish: Wish) -> Iterator[Accepted]:

@@ -19,7 +19,7 @@ EXITS = {
     0: "complete", 3: "findings at or above --fail-on", 4: "an identity or a permission was refused",
     5: "a source was not read whole",
 }  # fmt: skip
-IN_FULL = ("rights", "absence", "history")  # checks of a certificate that a run's summary spells out
+IN_FULL = ("rights", "absence", "history", "noticed")  # checks of a certificate that a run's summary spells out
 _FILLERS = frozenset("\u115f\u1160\u3164\uffa0\u034f\u17b4\u17b5")  # printable by Unicode's book, and yet nothing to see
 _LABEL = re.compile(r"^\s*(?:\S+ )*?\S+ {2,}(?=\S)|^\s*")
 

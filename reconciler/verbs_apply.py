@@ -11,7 +11,7 @@ from typing import Annotated, Any
 
 import typer
 
-from reconciler.command_line import formats
+from reconciler.command_line import formats, head_shipped
 from reconciler.errors import Interrupted, UsageError
 from reconciler.printing import asked, print_text, say
 from reconciler.rows import show, show_one
@@ -47,7 +47,7 @@ def apply(file: PlanFile, yes: Annotated[bool, typer.Option("--yes", help="Do no
 
     form, stop = formats("table", "json", "jsonl"), Stop()
     order = Order(identity(), _clock, stop, lambda plan, actions: _confirmed(plan, actions, yes), _Progress().told)
-    with opened_store() as (config, store), exclusive(config.state.dir, "apply", asked.now), _heeded(stop):
+    with opened_store() as (config, store), head_shipped(config), exclusive(config.state.dir, "apply", asked.now), _heeded(stop):
         done = apply_file(config, store, file, order)
     if form == "table":
         print_text(applied_in_words(done.plan, done.results, done.counts, done.head, done.stopped))
@@ -106,7 +106,7 @@ def undo(plan: Annotated[str, typer.Argument(metavar="PLAN_ID", help="A plan's i
     from reconciler.who import identity
 
     form = formats("table", "json", "jsonl")
-    with opened_store() as (config, store):
+    with opened_store() as (config, store), head_shipped(config):
         made = undone(config, store, plan, identity(), asked.now, out)
     tell_plan(made, form, out)
 

@@ -11,7 +11,7 @@ from typing import Annotated, Any
 
 import typer
 
-from reconciler.command_line import closed, formats, user
+from reconciler.command_line import closed, formats, head_shipped, user
 from reconciler.errors import ConfigError, ReconcilerError, UsageError
 from reconciler.model import SEVERITIES, Night
 from reconciler.printing import asked, say, tell
@@ -145,7 +145,7 @@ def _night(wish: Any, verb: str) -> Night:
     from reconciler.store import opened
 
     config = load(asked.config)
-    with exclusive(config.state.dir, verb, wish.clock()), opened(config.state.url(config.base)) as store:
+    with head_shipped(config), exclusive(config.state.dir, verb, wish.clock()), opened(config.state.url(config.base)) as store:
         return nightly(config, store, wish)
 
 

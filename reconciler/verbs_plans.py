@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from reconciler.command_line import closed, formats, instant
+from reconciler.command_line import closed, formats, head_shipped, instant
 from reconciler.errors import UsageError
 from reconciler.filters import ACTIVE, Filter
 from reconciler.model import SCHEMA_VERSION, SEVERITIES, instant_text
@@ -97,7 +97,7 @@ def plan(
     form = formats("table", "json", "jsonl")
     closed("--fail-on", [fail_on] if fail_on else None, SEVERITIES)
     wanted = _filter(policy, source, severity, state, person, since)
-    with opened_store() as (config, store):
+    with opened_store() as (config, store), head_shipped(config):
         closed("--source", source, config.connectors)
         made = planned(config, store, wanted, identity(), asked.now, out)
         code = 3 if fail_on and _severe(config, store, made, fail_on) else 0
@@ -174,7 +174,8 @@ def approve(file: PlanFile, reason: Reason = None) -> None:
     form = formats("table", "json", "jsonl")
     config, made = load(asked.config), read(file)
     journal = Journal.of(config.state.dir)
-    given = approved(made, file, identity(), reason or "", asked.now, journal, config.remediation)
+    with head_shipped(config):
+        given = approved(made, file, identity(), reason or "", asked.now, journal, config.remediation)
     told = {
         "plan": made.plan,
         "sha256": made.sha256,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
@@ -47,23 +48,52 @@ def db_backup(folder: Annotated[Path, typer.Argument(metavar="DIR", help="A new 
     _tell(form, {**asdict(made), "folder": str(folder)}, words)
 
 
-def db_verify(head: Annotated[str | None, typer.Option(metavar="HASH", help="A head printed earlier: proves that no tail is missing.")] = None) -> None:  # fmt: skip
+def db_verify(
+    head: Annotated[str | None, typer.Option(metavar="HASH", help="A head printed earlier: proves that no tail is missing.")] = None,
+    head_file: Annotated[Path | None, typer.Option(metavar="FILE", help="Heads that were sent elsewhere (a file, a log, saved mail): every one must be in the journal.")] = None,
+) -> None:  # fmt: skip
     """Walk the journal's chain and look the database through; exit 7 naming what was altered, in the journal the first bad entry."""
     from reconciler.config import load
+    from reconciler.heads import shipped
     from reconciler.journal import Journal, head_of
 
     form, wanted = formats("table", "json", "jsonl"), head_of(head) if head is not None else None
-    journal = Journal.of(load(asked.config).state.dir)
+    config = load(asked.config)
+    journal = Journal.of(config.state.dir)
     found = journal.check(wanted)
-    problems = [f"{journal.path}: {found.problem}"] if found.problem is not None else _of_the_database()
+    heads = _against_heads(config, found, head_file)
+    altered = [text for text in (found.problem, *(each.problem for each in heads)) if text is not None]
+    problems = [f"{journal.path}: {text}" for text in altered] or _of_the_database()
+    unsent = [
+        {"to": place, "since": each["since"], "why": each["why"]}
+        for place, each in shipped(config.state.dir).items()
+        if "why" in each
+    ]
     told = {"journal": str(journal.path), "entries": len(found.entries), "head": found.head, "problem": found.problem}
     if form != "table":
-        show_one(form, {"schema_version": SCHEMA_VERSION, "valid": not problems, **told, "problems": problems})
+        beside = {"heads": [asdict(each) for each in heads], "unsent": unsent}
+        show_one(form, {"schema_version": SCHEMA_VERSION, "valid": not problems, **told, **beside, "problems": problems})
     if problems:
         raise Stale("\n".join(problems))
     if form == "table":
-        words = f"{journal.path}: {len(found.entries)} entries, every one as it was written"
-        print_text(f"{words}\nthe database is sound\njournal head {found.head}")
+        words = [f"{journal.path}: {len(found.entries)} entries, every one as it was written", *(each.words for each in heads)]
+        words += [f"{each['to']} has not had the newest head since {each['since']}: {each['why']}" for each in unsent]
+        print_text("\n".join([*words, "the database is sound", f"journal head {found.head}"]))
+
+
+def _against_heads(config: Any, found: Any, file: Path | None) -> list[Any]:
+    """The journal beside a file of heads, or beside those that are sent to files: one of these that cannot be read is told."""
+    from reconciler.heads import compared
+
+    if file is not None:
+        return [compared(found, config.state.dir, file)]
+    heads = []
+    for sink in config.remediation.ship_head:
+        try:
+            heads += [compared(found, config.state.dir, Path(sink.place))] if sink.form == "file" else []
+        except UsageError as problem:
+            print(f"reconciler: the journal is not held against {sink.text}: {problem}", file=sys.stderr)
+    return heads
 
 
 def _of_the_database() -> list[str]:

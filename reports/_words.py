@@ -34,7 +34,7 @@ CHECKS = {
     "ends": "read to the end", "rows": "rows accounted for", "ids": "ids", "counts": "counted by the source too",
     "identity": "who answered", "canaries": "canaries", "history": "earlier nights", "absence": "missing, read by id",
     "scopes": "units compared", "fill": "values compared", "members": "members compared", "window": "over seven days",
-    "rights": "permissions",
+    "rights": "permissions", "noticed": "noticed, for a person",
 }  # fmt: skip
 
 REMEDIES = {

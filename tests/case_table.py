@@ -10,7 +10,7 @@ from typing import Any
 
 TESTS = Path(__file__).parent
 PAGE = TESTS.parent / "docs/cases.md"
-GROUPS = {"A": "Active Directory", "B": "Rosters", "C": "Cloud systems", "D": "Changes", "F": "Operation"}
+GROUPS = {"A": "Active Directory", "B": "Rosters", "C": "Cloud systems", "D": "Changes", "E": "The tool itself", "F": "Operation"}
 HEAD = """# What breaks tools like this one
 
 Every case that we know to have fooled a reconciler, and the tests that show that this one is not fooled. Made by

@@ -14,6 +14,7 @@ import pytest
 from reconciler import plugins, tables
 from reconciler.accounts import Accounts
 from reconciler.answers import Answered, Asked, Unread
+from reconciler.clock import duration
 from reconciler.connector import Page
 from reconciler.correlate import correlate
 from reconciler.estate import Access, Estate, Move
@@ -76,7 +77,8 @@ def ask(build: Build) -> Callable[[str, Facts], Answered | None]:
         settings = {key: question.check(key, value) for key, value in case.get("settings", {}).items()}
         areas = {source: dict.fromkeys(listed, "refused") for source, listed in case.get("unreadable", {}).items()}
         rosters = {"hr": "cut off"} if case.get("roster") == "unread" else {}
-        unread = Unread(rosters, dict.fromkeys(case.get("unread", ()), "cut off"), areas)
+        late = {source: {area: duration(text) for area, text in told.items()} for source, told in case.get("late", {}).items()}
+        unread = Unread(rosters, dict.fromkeys(case.get("unread", ()), "cut off"), areas, late)
         return evaluate([Asked(question, settings, question.severity)], build(case), unread).answered.get(question.id)
 
     return answer

@@ -49,10 +49,25 @@ def small_tenant() -> Tenant:
     made.sign_in(upn(1), "2026-11-21T10:00:00Z", successful=False)
     _groups(made)
     _held(made)
+    _mailboxes(made)
     made.put_user(user(f"gone@{DOMAIN}", "Gone", "Person", employeeId="000099"))
     made.join("Everyone", f"gone@{DOMAIN}")
     made.delete_user(f"gone@{DOMAIN}", "2026-11-01T00:00:00Z")
     return made
+
+
+def _mailboxes(made: Tenant) -> None:
+    """A person's, a room's, a team's and a colleague's, who sends mail on to a private address."""
+    made.mailbox(upn(0))
+    made.mailbox(upn(6), "room")
+    made.mailbox(upn(7), "shared", team={"forwardTo": to(upn(1)), "stopProcessingRules": True}, copy={"redirectTo": to(upn(2))})
+    made.mailbox(
+        upn(4), "user", home={"forwardAsAttachmentTo": to("p4@home.example")}, sorted={"moveToFolder": "AAA", "delete": False}
+    )
+
+
+def to(*addresses: str) -> list[dict[str, Any]]:
+    return [{"emailAddress": {"name": address, "address": address}} for address in addresses]
 
 
 def _groups(made: Tenant) -> None:

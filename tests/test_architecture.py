@@ -63,6 +63,22 @@ def test_policies_ask_tables_not_rows(path: Path) -> None:
     assert not [word for word in ("iterrows", "itertuples", "axis=1", ".fillna(", "for row in") if word in text]
 
 
+RUNS_WHAT_IT_READS = {"pickle", "marshal", "shelve", "yaml", "eval", "exec", "compile"}
+
+
+def test_nothing_runs_what_it_reads() -> None:
+    """No format that can carry code, no text that becomes code, no shell."""
+    calls = [(path, node) for path, tree in TREES.items() for node in ast.walk(tree) if isinstance(node, ast.Call)]
+    nodes = [
+        (path, node) for path, tree in TREES.items() for node in ast.walk(tree) if isinstance(node, ast.Import | ast.ImportFrom)
+    ]
+    taken = [(path, alias.name) for path, node in nodes if isinstance(node, ast.Import) for alias in node.names]
+    taken += [(path, node.module or "") for path, node in nodes if isinstance(node, ast.ImportFrom)]
+    taken += [(path, node.func.id) for path, node in calls if isinstance(node.func, ast.Name)]
+    assert [(name(path), word) for path, word in taken if word.partition(".")[0] in RUNS_WHAT_IT_READS] == []
+    assert [name(path) for path, node in calls for keyword in node.keywords if keyword.arg == "shell"] == []
+
+
 @pytest.mark.parametrize("path", list(TREES), ids=name)
 def test_modules_say_what_they_are_for(path: Path) -> None:
     doc = ast.get_docstring(TREES[path])

@@ -16,7 +16,7 @@ POLICIES = list(plugins.names("policies"))
 
 # Ids that this project has published; one is never given to another question.
 PUBLISHED = {
-    "attribute-drift", "disputed-account", "dormant-account", "duplicate-account", "joiner-access-missing",
+    "attribute-drift", "contractor-past-end", "disputed-account", "dormant-account", "duplicate-account", "joiner-access-missing",
     "joiner-account-early", "joiner-account-missing", "leaver-access-kept", "leaver-account-enabled",
     "leaver-account-used", "leaver-licence-kept", "mover-access-stale", "orphan-account", "roster-defect",
     "state-mismatch",

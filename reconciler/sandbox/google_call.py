@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 from reconciler.sandbox.faults import Fault
@@ -70,6 +71,19 @@ class Call:
             raise not_found(name)
         return self.customer.users[found]
 
+    def sees(self, row: Json) -> bool:
+        """Whether the administrator's roles reach this user: one that is bound to a unit does not reach beyond."""
+        return self.units is None or any(f"{row['orgUnitPath']}/".startswith(f"{path}/") for path in self.units)
+
+    @cached_property
+    def units(self) -> list[str] | None:
+        """The units that all of the caller's roles are bound to; None when one is bound to none."""
+        held = held_by(self.customer, self.caller)
+        if not held or any(one["scopeType"] != "ORG_UNIT" for one in held):
+            return None
+        bound = {one["orgUnitId"] for one in held}
+        return [path for path, unit in self.customer.org_units.items() if unit["orgUnitId"] in bound]
+
     def group(self) -> Json:
         found = self.customer.group_of(self.path["groupKey"])
         if found is None:
@@ -82,13 +96,20 @@ class Call:
             raise forbidden()
 
 
+def held_by(customer: Customer, caller: Caller) -> list[Json]:
+    """The roles that the caller holds, in its own name or through a group."""
+    here = caller.subject or caller.account
+    names = {here, *(group for group, members in customer.members.items() if here in members)}
+    return [one for one in list(customer.role_assignments.values()) if one["assignedTo"] in names]
+
+
 def allow(customer: Customer, method: Method, caller: Caller) -> None:
     """The token's scopes and the administrator's own rights both suffice; raises Refusal 403."""
     if caller.scopes is not None and not caller.scopes & method.scopes:
         message = "Request had insufficient authentication scopes."
         refusal = Refusal(403, "insufficientPermissions", message, modern=True)
         raise refusal
-    held = [a for a in list(customer.role_assignments.values()) if a["assignedTo"] == (caller.subject or caller.account)]
+    held = held_by(customer, caller)
     who = customer.users.get(caller.subject or "", {})
     if not (held or who.get("isAdmin") or who.get("isDelegatedAdmin")):
         raise forbidden()

@@ -24,6 +24,7 @@ _ADMIN_ONLY = frozenset({
 def listed(call: Call) -> Listing:
     asked = tuple(call.query.get(name) for name in ("customer", "domain", "query", "orderBy", "sortOrder", "showDeleted"))
     rows = call.customer.view(asked, lambda: _wanted(call))
+    rows = rows if call.units is None else [row for row in rows if call.sees(row)]
     shown = page(call, "users", rows, MOST, USUAL)
     if call.query.get("projection") == "custom":
         return replace(shown, rows=[_with_schemas(call, row) for row in shown.rows], drop=_dropped(call))
@@ -78,6 +79,8 @@ def _with_schemas(call: Call, row: Json) -> Json:
 
 def got(call: Call) -> Json:
     row = call.user()
+    if not call.sees(row):
+        raise forbidden()
     return tagged(_with_schemas(call, row) if call.query.get("projection") == "custom" else row, drop=_dropped(call))
 
 

@@ -46,6 +46,7 @@ _LICENCES = ("LicenseAssignment.Read.All", "LicenseAssignment.ReadWrite.All", "O
 _CONSENTS = ("DelegatedPermissionGrant.Read.All", "DelegatedPermissionGrant.ReadWrite.All", *_DIRECTORY)
 _ASSIGNED = ("AppRoleAssignment.ReadWrite.All", *_DIRECTORY)
 _DELETED = ("User.DeleteRestore.All", *_USERS)
+_MAILBOXES = ("MailboxSettings.Read", "MailboxSettings.ReadWrite")
 _REPORTS = ("AuditLog.Read.All",)
 _ORGANISATION = ("Organization.Read.All", *_USERS)
 _ANYBODY: tuple[str, ...] = ()  # the handler asks for what the request needs
@@ -68,6 +69,8 @@ ROUTES: tuple[tuple[str, str, tuple[str, ...], Handler], ...] = (
     ("GET", "users/{}/ownedDevices", _DEVICES, users.devices_of),
     ("GET", "users/{}/registeredDevices", _DEVICES, users.devices_of),
     ("GET", "users/{}/appRoleAssignments", _ASSIGNED, users.app_assignments),
+    ("GET", "users/{}/mailboxSettings", _MAILBOXES, users.mailbox_settings),
+    ("GET", "users/{}/mailFolders/inbox/messageRules", _MAILBOXES, users.message_rules),
     ("GET", "groups", _GROUPS, groups.groups),
     ("GET", "groups/$count", _GROUPS, groups.count),
     ("GET", "groups/delta", _GROUPS, delta.groups),

@@ -32,7 +32,7 @@ ASSERTION = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 READING = frozenset({
     "User.Read.All", "GroupMember.Read.All", "Group.Read.All", "RoleManagement.Read.Directory", "LicenseAssignment.Read.All",
     "AuditLog.Read.All", "Device.Read.All", "Application.Read.All", "Directory.Read.All", "RoleEligibilitySchedule.Read.Directory",
-    "Member.Read.Hidden",
+    "Member.Read.Hidden", "MailboxSettings.Read",
 })  # fmt: skip
 WRITING = READING | {
     "User.EnableDisableAccount.All", "User.RevokeSessions.All", "LicenseAssignment.ReadWrite.All", "GroupMember.ReadWrite.All",

@@ -102,6 +102,27 @@ def app_assignments(call: Call) -> Reply:
     return listed(call, rows, Shape(f"users('{here}')/appRoleAssignments", directory=False))
 
 
+# --- mailboxes ------------------------------------------------------------------------------------------------------
+
+
+def mailbox_settings(call: Call) -> Reply:
+    told = {"userPurpose": _mailbox(call)["userPurpose"], "automaticRepliesSetting": {"status": "disabled"}, "timeZone": "UTC"}
+    return one(call, told, Shape(f"users('{call.ids[0]}')/mailboxSettings", directory=False))
+
+
+def message_rules(call: Call) -> Reply:
+    rules = _mailbox(call)["rules"]
+    return listed(call, rules, Shape(f"users('{call.ids[0]}')/mailFolders('inbox')/messageRules", directory=False))
+
+
+def _mailbox(call: Call) -> Json:
+    found = call.tenant.mailboxes.get(call.user()["id"])
+    if found is None:
+        message = "The mailbox is either inactive, soft-deleted, or is hosted on-premise."
+        raise Refusal(404, message, "MailboxNotEnabledForRESTAPI")
+    return found
+
+
 # --- those who were deleted -----------------------------------------------------------------------------------------
 
 

@@ -277,6 +277,15 @@ def suspended_in_one_place(ground: Ground) -> Plant:
     ground.world.expected.add(("state-mismatch", "google", who.id, None, None))
 
 
+def contract_over(ground: Ground) -> Plant:
+    """A contractor whose contract ended ten days before the first night, whom HR still calls active."""
+    old = next(w for w in ground.world.workers.values() if w.worker_type == "Contingent" and not (w.last_day or w.contract_end))
+    who = ground.put(replace(old, contract_end=ground.first_day - timedelta(days=10)))
+    yield
+    for system in SYSTEMS:
+        ground.world.expect("contractor-past-end", ground.world.held(system, who.id), who.id)
+
+
 def spoilt_rows(ground: Ground) -> Plant:
     """Two people whose rows HR spoils: a status nobody has agreed on, a day that is in no calendar."""
     pair = (ground.employee(), ground.employee())
@@ -290,6 +299,7 @@ PLANTS: tuple[Callable[[Ground], Plant], ...] = (
     forgotten_in_the_cloud, nobody_told, still_the_last_day_there, signed_in_afterwards, closed_a_day_late, groups_kept,
     licences_kept, no_account_on_the_first_day, access_missing, live_a_month_early, old_access_kept, handing_over, married,
     wrong_department, nobodys, two_accounts, one_account_for_two, unused, suspended_in_one_place, spoilt_rows,
+    contract_over,
 )  # fmt: skip
 
 __all__ = ["EVERYBODY", "LICENSED", "PLANTS", "SYSTEMS", "bare", "plant"]

@@ -76,10 +76,10 @@ def _row(world: World, worker: Worker) -> dict[str, str]:
         if worker.on_leave
         else "Active"
     )
-    contract_end = worker.start + timedelta(days=5475) if worker.worker_type == "Contingent" else None
+    far_off = worker.start + timedelta(days=5475) if worker.worker_type == "Contingent" else None
     cells = (
         worker.id, worker.name.given, worker.preferred, worker.name.family, world.mails.get(worker.id, worker.mail), status, worker.worker_type,
-        worker.start, worker.last_day, contract_end, worker.position_start or worker.start, worker.department, jobs[worker.job][0], worker.title,
+        worker.start, worker.last_day, worker.contract_end or far_off, worker.position_start or worker.start, worker.department, jobs[worker.job][0], worker.title,
         cost_centre, worker.location, worker.company, worker.manager, worker.zone,
     )  # fmt: skip
     return {header: "" if cell is None else str(cell) for header, cell in zip(HEADERS, cells, strict=True)}

@@ -64,6 +64,7 @@ class Tenant:
     consents: dict[str, Json] = field(default_factory=dict)  # oauth2PermissionGrants
     app_assignments: dict[str, Json] = field(default_factory=dict)  # appRoleAssignments
     registrations: dict[str, Json] = field(default_factory=dict)  # user -> userRegistrationDetails
+    mailboxes: dict[str, Json] = field(default_factory=dict)  # user -> {"userPurpose", "rules"}
     sessions_revoked: list[str] = field(default_factory=list)  # user ids, in order
     changes: dict[str, list[tuple[str, str | None]]] = field(
         default_factory=lambda: {"users": [], "groups": []}
@@ -147,6 +148,15 @@ class Tenant:
             here = self.user_id(key)
             self.sessions_revoked.append(here)
             self.change_user(here, signInSessionsValidFromDateTime=instant(when or self.now()))
+
+    def mailbox(self, key: str, purpose: str = "user", **rules: Json) -> None:
+        """A user's mailbox, and the rules of its inbox: name -> actions in Graph's words."""
+        told = [
+            {"id": made_id("rule", f"{key} {name}"), "displayName": name, "sequence": at, "isEnabled": True, "hasError": False, "isReadOnly": False,
+             "actions": actions}
+            for at, (name, actions) in enumerate(rules.items(), 1)
+        ]  # fmt: skip
+        self.mailboxes[self.user_id(key)] = {"userPurpose": purpose, "rules": told}
 
     def registration(self, key: str, mfa: bool, methods: Iterable[str] | None = None) -> None:
         """A user's row in the report of registered sign-in methods."""

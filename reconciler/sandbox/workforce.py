@@ -49,6 +49,7 @@ class Worker:
     worker_type: str = "Regular"  # or Contingent
     manager: str | None = None
     last_day: date | None = None
+    contract_end: date | None = None  # of a contractor; far off unless told
     position_start: date | None = None
     preferred: str | None = None
     on_leave: bool = False

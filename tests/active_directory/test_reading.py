@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from connectors.active_directory import ATTEMPTS, Settings, read
-from reconciler.connector import AccessRefused, Answer, Context, Ended, Identity, Incomplete, Page, Unreadable
+from reconciler.connector import AccessRefused, Answer, Context, Ended, Identity, Incomplete, Late, Noticed, Page, Unreadable
 from reconciler.sandbox.directory import Directory
 from reconciler.sandbox.faults import Fault, Faults
 from reconciler.sandbox.ldap_server import LdapServer
@@ -456,3 +456,54 @@ def test_a_certificate_must_be_good(
     with pytest.raises(Incomplete, match=told):
         reading(server)
     assert server.faults.requests == []
+
+
+# --- what no policy asks about ---------------------------------------------------------------------------------------
+
+
+def test_what_a_person_should_sort_out_is_told(serve: Any, reading: Read) -> None:
+    """Groups in a circle, an account that needs no password, and twins of a replication conflict."""
+    directory = estate()
+    directory.user(f"CN=Open,{STAFF}", "open", userAccountControl=0x220)
+    directory.user(f"CN=Shut,{STAFF}", "shut", userAccountControl=0x222)
+    twin = f"CN=Ann Boss\\0ACNF:0f0e0d0c-0b0a-0908-0706-050403020100,{STAFF}"
+    directory.user(twin, "$DUPLICATE-452")
+    directory.group(f"CN=Large\\0ACNF:1f0e0d0c-0b0a-0908-0706-050403020100,{STAFF}", "$DUPLICATE-453")
+    found = reading(serve(directory))
+    told, by_hand = zip(*((one.told, one.by_hand) for one in found if isinstance(one, Noticed)), strict=True)
+    accounts = by_login(found)
+    assert told[0] == "1 enabled account may have an empty password (PASSWD_NOTREQD is set): open"
+    assert told[1].startswith("1 account renamed by a replication conflict") and twin.lower() in told[1]
+    assert "1 group renamed by a replication conflict" in told[2] and "cn=large" in told[2]
+    assert told[3] == "3 groups in a circle of groups, each of which contains itself: Circle, Inner, Outer"
+    both = {accounts[login]["account_id"] for login in ("ann", "$DUPLICATE-452")}
+    assert [set(ids) for ids in by_hand] == [set(), both, set(), set()]
+
+
+@pytest.mark.parametrize(("interval", "late"), [(None, 14), (5, 5), (60, 60), (0, None)])
+def test_how_late_sign_ins_are_told_is_the_domains_own(serve: Any, reading: Read, interval: int | None, late: int | None) -> None:
+    directory = estate()
+    if interval is not None:
+        directory.change(BASE, **{"msDS-LogonTimeSyncInterval": interval})
+    directory.change(ANN, lastLogonTimestamp=NOW)
+    found = reading(serve(directory))
+    assert [one.delay.days for one in found if isinstance(one, Late)] == ([] if late is None else [late])
+    assert [one.area for one in found if isinstance(one, Unreadable)] == (["sign_in"] if late is None else [])
+
+
+# --- the server's limits ----------------------------------------------------------------------------------------------
+
+
+def test_nobody_waits_on_an_open_connection(domain: Domain, settings: Callable[..., Settings]) -> None:
+    """A server ends a connection that is idle for a quarter of an hour: by the first answer everything was read, and nothing is asked later."""
+    domain.server.faults.reset()
+    answers = read(settings(domain.server), Context("ad", NOW))
+    next(answers)
+    asked = len(domain.server.faults.requests)
+    assert [answer.rows == answer.declared for answer in answers if isinstance(answer, Ended) and answer.declared is not None]
+    assert len(domain.server.faults.requests) == asked > 3
+
+
+def test_a_page_is_never_larger_than_a_server_gives(domain: Domain, settings: Callable[..., Settings]) -> None:
+    with pytest.raises(ValueError, match="less than or equal to 1000"):
+        settings(domain.server, page_size=1001)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from reconciler.absence import MOST, Proof, proof
-from reconciler.certificate import certify
+from reconciler.certificate import certify, with_certificate
 from reconciler.connector import Page
 from reconciler.plausible import Band, doubts
 from reconciler.snapshots import Archive, Snapshot
@@ -263,6 +264,72 @@ def test_an_old_roster_delivered_again_is_stale(source: Source, nights: list[Any
     verdict = certify(new, earlier[-1], earlier, Band(), None)
     assert (verdict.stale is not None) is stale
     assert ("this is the roster of 2026-11-15 again" in " ".join(verdict.doubted)) is stale
+
+
+# --- rosters told in another way ------------------------------------------------------------------------------------
+
+TOLD = ("person_id", "employee_id", "status", "department", "location", "start_date", "last_day", "end_date")
+
+
+def employed(number: int = 40) -> list[Row]:
+    """Some people in two departments at three places, one in four of them gone."""
+    return [
+        {
+            "person_id": f"{at:06d}", "employee_id": f"{at:06d}", "status": "active" if at % 4 else "left", "department": ("Finance", "Legal")[at % 2],
+            "location": ("Leeds", "London", "York")[at % 3], "start_date": date(2020, 1, 1 + at % 28),
+            **({} if at % 4 else {"last_day": date(2026, 10, 1 + at % 28), "end_date": date(2026, 11, 1 + at % 28)}),
+        }
+        for at in range(number)
+    ]  # fmt: skip
+
+
+def told(rows: Sequence[Row]) -> Page:
+    return Page("people", {name: [row.get(name) for row in rows] for name in TOLD})
+
+
+def swapped(rows: Sequence[Row], one: str, other: str) -> list[Row]:
+    return [row | {one: row.get(other), other: row.get(one)} for row in rows]
+
+
+RECAST: list[tuple[str, Callable[[list[Row]], list[Row]], dict[str, Any], str | None]] = [
+    ("department and location have changed places", lambda rows: swapped(rows, "department", "location"), {}, "40 of 40 people have another department"),
+    ("the first and the last day have changed places", lambda rows: swapped(rows, "last_day", "end_date"), {}, "last_day is another one for 10 of 10"),
+    ("every unit has a new name", lambda rows: changed(rows, lambda at, row: row["department"] == "Legal", department="L-1"), {}, "20 of 40 people"),
+    ("nine people move", lambda rows: changed(rows, lambda at, row: at < 9, department="Sales"), {}, None),
+    ("five move, and four percent are allowed", lambda rows: changed(rows, lambda at, row: at < 5, department="Sales"), {"max_moved_percent": 4}, "5 of 40"),
+    ("every unit has a new name, and that is allowed", lambda rows: changed(rows, lambda at, row: True, department="L-1"), {"max_moved_percent": 100}, None),
+    ("a place is told for the first time", lambda rows: employed(), {}, None),
+    ("nobody is told as left any more", lambda rows: without(rows, lambda at, row: row["status"] == "left"), {"full_history": True}, "10 people were told as left, and nobody is now"),
+    ("only the active are told, as ever", lambda rows: without(rows, lambda at, row: row["status"] == "left"), {}, None),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("change", "band", "why"), [case[1:] for case in RECAST], ids=[case[0] for case in RECAST])
+def test_a_roster_that_is_told_in_another_way_is_doubted(source: Source, change: Any, band: Row, why: str | None) -> None:
+    before = employed() if why or band else changed(employed(), lambda at, row: at > 9, location=None)
+    last = source.night(told(before))
+    reasons = certify(source.night(told(change(before))), last, [], Band(**band), None).reasons
+    assert bool(reasons) == (why is not None) and (why or "") in "".join(reasons)
+
+
+@pytest.mark.parametrize(
+    ("number", "days", "most", "stale"),
+    [(3000, 6, None, False), (3000, 7, None, True), (60, 30, None, False), (60, 300, None, True), (60, 3, 2, True), (60, 2, 2, False)],
+    ids=["days", "a week", "a month in a small company", "a year in a small company", "longer than is allowed", "as long as is allowed"],
+)  # fmt: skip
+def test_a_roster_that_never_changes_is_an_old_one(source: Source, number: int, days: int, most: int | None, stale: bool) -> None:
+    def night(day: int) -> Snapshot:
+        return source.night(told(employed(number)), as_of=f"{date(2026, 1, 1) + timedelta(days=day)}T02:05:00Z")
+
+    first, half, new = night(0), night(days // 2), night(days)
+    verdict = certify(half, first, [first], Band(), None)
+    last = source.archive.proven(with_certificate(half.manifest, verdict))
+    allowed = timedelta(days=most) if most else None
+    told_of = certify(new, last, [last], Band(max_unchanged=allowed), None)
+    assert (told_of.stale is not None) is stale
+    assert "since 2026-01-01" in (told_of.stale or "since 2026-01-01")
+    vouched = source.archive.proven(with_certificate(new.manifest, told_of, accepted=True))
+    assert certify(night(days + 1), vouched, [vouched], Band(max_unchanged=allowed), None).stale is None
 
 
 def test_nothing_missing_is_told_too() -> None:

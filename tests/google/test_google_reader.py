@@ -395,3 +395,42 @@ def test_no_secret_is_in_what_is_said(google: Served, tmp_path: Path) -> None:
         answers(google)
     assert "ya29" not in str(problem.value)
     assert "PRIVATE" not in repr(settings(google))
+
+
+# --- how far the reader's own role reaches ---------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def in_units(google: Served, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    """A company whose user 5 may read users, in one unit; so does user 2, who is in a group that may read all of them."""
+    customer = company(8, 3)
+    role, staff = customer.put_role("Reads users"), customer.org_units["/Staff"]["orgUnitId"]
+    for n in (2, 5):
+        customer.change_user(mail(n), archived=False, isDelegatedAdmin=True)
+        customer.assign(role, customer.id_of(mail(n)) or "", staff)
+    customer.leave("group2@example.com", mail(5))
+    customer.assign(role, customer.group_of("group2@example.com") or "")
+    made = served(customer)
+    made.services["key"] = tmp_path_factory.mktemp("units") / "key.json"
+    made.services["key"].touch(0o600)
+    made.services["key"].write_text(made.server.key_file())
+    yield made
+    made.close()
+
+
+def test_a_reader_that_is_bound_to_a_unit_is_not_believed(in_units: Served) -> None:
+    """Google lists the unit's users as if there were no others: the administrator, in another one, is not seen."""
+    with pytest.raises(Incomplete, match=r"bound to organisational units \(.+\): it sees only their users"):
+        answers(in_units, subject=mail(5))
+
+
+@pytest.mark.parametrize(
+    "reader", [ADMIN, mail(2)], ids=["a super administrator", "one who is in a group that may see everybody"]
+)
+def test_a_reader_whose_role_is_of_the_whole_customer_is_believed(in_units: Served, reader: str) -> None:
+    assert ADMIN in accounts(answers(in_units, subject=reader))
+
+
+def test_what_a_reader_bound_to_a_unit_sees(in_units: Served) -> None:
+    listed = in_units.session(mail(5)).get(f"{in_units.url}/admin/directory/v1/users?customer=my_customer").json()["users"]
+    assert len(listed) == 7 and ADMIN not in {one["primaryEmail"] for one in listed}

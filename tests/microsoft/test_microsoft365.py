@@ -11,7 +11,7 @@ import pytest
 
 from connectors import _http
 from connectors.microsoft365 import NEEDS, Settings, anchor, instant, read
-from reconciler.connector import AccessRefused, Answer, Context, Ended, Identity, Incomplete, Page, Unreadable
+from reconciler.connector import AccessRefused, Answer, Context, Ended, Identity, Incomplete, Noticed, Page, Unreadable, needed
 from reconciler.sandbox.faults import Fault, Faults
 from reconciler.sandbox.graph import READER, READING, GraphServer, Registration, microsoft
 from reconciler.sandbox.http import HttpServer, Reply, Request, json_reply
@@ -105,6 +105,37 @@ def test_says_how_each_thing_is_held(server: GraphServer, tmp_path: Path) -> Non
         (upn(2), f"consent:{tenant.app('Mail Archive')}", "direct"),
     } <= held  # fmt: skip
     assert sum(entitlement == ids["Parent"] for _, entitlement, _ in held) == 9, "a circle of groups ends where it began"
+
+
+def test_what_a_mailbox_is_and_who_gets_its_mail(server: GraphServer, tmp_path: Path) -> None:
+    found, tenant = answers(server, tmp_path, mailboxes=True), server.tenant
+    kinds = {name: row["kind"] for name, row in people(found).items()}
+    assert {name: kinds[name] for name in map(upn, (0, 4, 5, 6, 7))} == dict(
+        zip(map(upn, (0, 4, 5, 6, 7)), ("person", "person", "person", "room", "shared"), strict=True)
+    )
+    boxes = {row["entitlement_id"]: row for row in table(found, "entitlements") if row["kind"] == "mailbox"}
+    team = f"mailbox:{tenant.user_id(upn(7))}"
+    assert (boxes[team]["name"], boxes[team]["owner_account_id"], len(boxes)) == (f"mail of {upn(7)}", tenant.user_id(upn(7)), 4)
+    held = {row["account_id"] for row in table(found, "grants") if row["entitlement_id"] == team}
+    assert held == {tenant.user_id(upn(1)), tenant.user_id(upn(2))}
+    told = [one.told for one in found if isinstance(one, Noticed)]
+    assert told == [f"mail is sent on to nobody's account here by rules: {upn(4)} to p4@home.example"]
+
+
+def test_mailboxes_are_read_where_that_is_asked_for(server: GraphServer, tmp_path: Path) -> None:
+    found = answers(server, tmp_path)
+    assert not [request for request in server.faults.requests if "mailbox" in request]
+    assert {row["kind"] for row in people(found).values()} == {"person", "guest", "agent"}
+    assert [need.area for need in NEEDS if need not in needed(NEEDS, settings(server, tmp_path))] == ["mailboxes"]
+
+
+def test_mailboxes_that_may_not_be_read_are_not_peoples(server: GraphServer, tmp_path: Path) -> None:
+    """One mailbox that is kept from the application, and none is told: what stands on their sort is not assessed."""
+    server.faults.reset(Fault("messageRules", "status", at=3, value=403))
+    found = answers(server, tmp_path, mailboxes=True)
+    assert [(one.area, one.fix) for one in found if isinstance(one, Unreadable)] == [("mailboxes", "grant MailboxSettings.Read")]
+    assert not [row for row in table(found, "entitlements") if row["kind"] == "mailbox"]
+    assert people(found)[upn(6)]["kind"] == "person"
 
 
 def test_says_what_each_thing_is(server: GraphServer, tmp_path: Path) -> None:

@@ -226,6 +226,34 @@ def test_a_lost_answer_ends_in_done_and_a_refusal_is_told(faults: Any, outcomes:
     assert len(writes(adopted)) == (1 if code == 0 else 0)
 
 
+@pytest.mark.parametrize("name", ["g-all staff", "All Staff"], ids=["by its id", "by its name"])
+def test_a_protected_group_is_neither_planned_for_nor_written_to(name: str, adopted: Company) -> None:
+    approved(adopted, "--policy", "leaver-access-kept")
+    adopted.settings(f'{REMEDIATION}protected = ["ad:{name}"]\n')
+    (told,) = applied(adopted, 6)["actions"]
+    assert (told["outcome"], "All Staff is protected" in told["detail"], writes(adopted)) == ("refused", True, [])
+    plan = adopted.json("plan", "--policy", "leaver-access-kept")
+    assert (plan["actions"], ["All Staff is protected" in each["why"] for each in plan["withheld"]]) == ([], [True])
+
+
+def test_a_change_out_of_its_hours_waits_for_the_next_apply(adopted: Company) -> None:
+    approved(adopted)
+    adopted.settings(f'{REMEDIATION}hours = {{ disable = "06:00-20:00" }}\n')
+    early = applied(adopted, 6)
+    refused = [a["detail"] for a in early["actions"] if a["outcome"] == "refused" and "disable is done from 06:00" in a["detail"]]
+    assert len(refused) == 2 and not [write for write in writes(adopted) if write[0] == "enabled"]
+    assert adopted.at("apply", "p.json", "--yes", hours=5).returncode == 0
+    assert len([write for write in writes(adopted) if write[0] == "enabled"]) == 2
+
+
+def test_a_protected_group_that_was_renamed_stops_every_plan(adopted: Company) -> None:
+    adopted.settings(f'{REMEDIATION}protected = ["ad:All Staff"]\n')
+    adopted.groups = {account: ["Everybody"] for account in adopted.groups}
+    adopted.night()
+    refused = adopted.at("plan", "--out", "p.json")
+    assert (refused.returncode, "no group that is there: ad:All Staff" in refused.stderr) == (6, True)
+
+
 def test_a_hold_after_the_approval_goes_before_it(adopted: Company) -> None:
     approved(adopted)
     assert adopted.at("hold", "jo", "--until", "2026-12-01", "--reason", "a mistake of HR").returncode == 0

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import UTC, datetime
 from types import SimpleNamespace
 from typing import Any
 
 import pyarrow as pa
 import pytest
 
+from reconciler.config_sections import Remediation
+from reconciler.gates import out_of_hours
 from reconciler.guards import Guards, last_administrators, nobody
 from reconciler.sealed import Action
 from reconciler.store_decisions import Hold, Said
@@ -31,6 +34,7 @@ ACCOUNTS = [
     ("Administrator, whatever it is called", row(sid="S-1-5-21-1-2-3-500"), "p-1", "built in"), ("krbtgt", row(sid="S-1-5-21-1-2-3-502"), "p-1", "built in"),
     ("built in by its kind", row(kind="builtin"), "p-1", "built in"), ("another with 500 in it", row(sid="S-1-5-21-1-2-3-1500"), "p-1", None),
     ("the reader", row(upn="reader@example.com"), "p-1", "the tool's own"), ("the writer", row(login="SVC-WRITER"), "p-1", "the tool's own"),
+    ("a twin of a replication conflict", row(by_hand="1 account renamed"), "p-1", "only a person may change it: 1 account renamed"),
     ("an approver", row(login="ada"), "p-1", "makes or approves"), ("an approver by address", row(email="Ada@example.com"), "p-1", "makes or approves"),
 ]  # fmt: skip
 
@@ -40,6 +44,25 @@ def test_each_is_kept_out_for_its_reason(account: dict[str, Any], person: str, w
     wanted = replace(action(1, account=account["account_id"]), person={"id": person, "name": None})
     objection = GUARDS.objection(replace(wanted, account={"id": account["account_id"], "login": account["login"]}), account)
     assert (objection is None) if words is None else (words in (objection or ""))
+
+
+GROUP = {"entitlement_id": "g-2", "name": "Board", "privileged": False}
+
+
+@pytest.mark.parametrize(
+    ("wanted", "row", "words"),
+    [
+        ({"kind": "entitlement", "target": "g-1"}, None, "g-1 is protected"), ({"kind": "entitlement", "target": "g-2", "after": True}, GROUP, "g-2 is protected"),
+        ({"kind": "entitlement", "target": "g-2", "target_name": "Board"}, None, "Board is protected"), ({"kind": "owner", "target": "G-1"}, None, "G-1 is protected"),
+        ({"kind": "entitlement", "target": "g-3", "target_name": "Boards"}, None, None), ({"kind": "attribute", "target": "board"}, None, None),
+        ({"kind": "entitlement", "target": "g-1", "source": "m365"}, None, None),
+    ],
+    ids=["by id", "by the name it has tonight", "by the name it had", "its owner", "another group", "an attribute of that name", "in another system"],
+)  # fmt: skip
+def test_nobody_is_put_into_a_protected_group_or_taken_out(wanted: dict[str, Any], row: Any, words: str | None) -> None:
+    guards = Guards({}, frozenset({"ad:g-1", "ad:board"}), {}, frozenset())
+    objection = guards.objection(replace(action(1), **wanted), None, row)
+    assert objection is None if words is None else (objection or "").startswith(words)
 
 
 ROLE = {"entitlement_id": "r-1", "name": "Domain Admins", "privileged": True}
@@ -81,10 +104,33 @@ EVERYBODY = {
         (["ad:S-1-5-21-9-1105", "ad:A-2", "m365:emergency@example.com"], []),
         (["ad:breakglass", "ad:jo"], ["ad:breakglass"]),
         (["m365:jo"], ["m365:jo"]),
+        (["ad:G-2", "ad:board"], []),
+        (["ad:Boards", "m365:board"], ["ad:Boards", "m365:board"]),
         ([], []),
     ],
-    ids=["by SID, id and login", "one was renamed", "of another system", "none"],
+    ids=["by SID, id and login", "one was renamed", "of another system", "a group", "groups that are not there", "none"],
 )
-def test_a_protected_account_that_is_nobody_is_told(protected: list[str], missing: list[str]) -> None:
+def test_a_protected_account_or_group_that_is_not_there_is_told(protected: list[str], missing: list[str]) -> None:
     accounts: Any = SimpleNamespace(column=lambda name: pa.array(EVERYBODY[name]))
-    assert nobody(protected, accounts) == missing
+    assert nobody(protected, accounts, lambda source: [GROUP] if source == "ad" else []) == missing
+
+
+HOURS = [
+    ("02:05", "09:00-17:00", False), ("08:59", "09:00-17:00", False), ("09:00", "09:00-17:00", True), ("17:00", "09:00-17:00", False),
+    ("23:00", "22:00-05:00", True), ("04:59", "22:00-05:00", True), ("05:00", "22:00-05:00", False),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("now", "hours", "may"), HOURS, ids=[f"{now} of {hours}" for now, hours, _ in HOURS])
+def test_each_class_of_change_has_its_hours_by_the_organisations_clock(now: str, hours: str, may: bool) -> None:
+    told = Remediation.model_validate({"hours": {"disable": hours, "enable": "12:00-12:01"}})
+    config: Any = SimpleNamespace(remediation=told, organisation=SimpleNamespace(timezone="Europe/Paris"))
+    utc = datetime.fromisoformat(f"2026-11-22T{now}:00+01:00").astimezone(UTC)
+    assert (out_of_hours(action(1), config, utc) is None) == may
+    assert out_of_hours(action(1, "container"), config, utc) is None
+
+
+@pytest.mark.parametrize("hours", ["9-17", "09:00-09:00", "09:00-25:00", "09:00", 9])
+def test_hours_that_are_none_are_told(hours: object) -> None:
+    with pytest.raises(ValueError, match="two times of day"):
+        Remediation.model_validate({"hours": {"disable": hours}})

@@ -79,6 +79,8 @@ def test_an_orphan_that_a_plan_has_disabled_is_dealt_with_until_somebody_enables
     company.night()
     listed = company.json("findings", "--policy", "orphan-account", "--state", "resolved", "--state", "open")
     assert [f["state"] for f in listed] == ["resolved"]
+    answers = {each["policy"]: each["answer"] for each in company.json("explain", "ghost")["answers"]}
+    assert answers["orphan-account"] == "no"
     company.night()
     assert company.json("findings", "--policy", "orphan-account") == [], "and it stays so"
     company.accounts["ghost"]["enabled"] = True

@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from reconciler.errors import Stale
+from reconciler.errors import Stale, UsageError
 from reconciler.journal import GENESIS, Journal, walked
-from reconciler.sealed import parse, text_of
+from reconciler.sealed import parse, read, text_of
 from tests.plans.memory import NOW, action, plan_of
 
 TRIES = int(os.environ.get("RECONCILER_TAMPERINGS", "1000"))
@@ -142,3 +142,11 @@ def test_two_lines_of_one_object_that_change_places_show(plan_body: bytes) -> No
     first, second = lines[at].rstrip(b",\n") + b"\n", lines[at + 1].rstrip(b",\n") + b",\n"
     with pytest.raises(Stale):
         parse(b"".join([*lines[:at], second, first, *lines[at + 2 :]]), "the plan")
+
+
+def test_a_plan_is_read_from_the_file_that_was_named_and_not_through_a_link(plan_body: bytes, tmp_path: Path) -> None:
+    (tmp_path / "real.json").write_bytes(plan_body)
+    assert text_of(read(tmp_path / "real.json")) == plan_body
+    (tmp_path / "plan.json").symlink_to(tmp_path / "real.json")
+    with pytest.raises(UsageError, match="cannot be read"):
+        read(tmp_path / "plan.json")

@@ -180,8 +180,9 @@ def test_what_was_not_asked_is_said_once_per_source_and_reason() -> None:
     assert not [s for s in told.every("section") if s.has.get("class") == "banner note"], "its own banner says it"
 
 
-def test_a_page_shows_the_newest_and_gravest_and_says_what_it_leaves_out() -> None:
-    night = sample.night(sample.Many(6000))
+def test_a_page_shows_the_newest_and_gravest_and_says_what_it_leaves_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(LIMITS, "active", 200)
+    night = sample.night(sample.Many(600))
     counted = tally(night)
     shown = page(night)
     items = [item.has for item in shown.every("li") if item.has.get("class") == "finding"]

@@ -133,7 +133,7 @@ def tenant(folder: Path) -> Iterator[Subject]:
     server = microsoft(small_tenant(), Faults())
     server.start()
     told = {"kind": "microsoft365", "tenant": server.tenant.id, "client_id": READER.client_id, "client_secret": _secret(folder, READER.secret or ""),
-            "login_url": server.url, "graph_url": f"{server.url}/v1.0"}  # fmt: skip
+            "login_url": server.url, "graph_url": f"{server.url}/v1.0", "mailboxes": True}  # fmt: skip
     settings = microsoft365.Settings.model_validate(told)
     short = Fault("GET .*v1.0/", "short_pages", at=0, value=5)
     yield Subject("Microsoft 365", server.faults, (short,), "microsoft365", settings, folder)
