@@ -36,8 +36,14 @@ class Gam:
         """What GAM prints."""
         own = {"GAMCFGDIR": str(self.folder), "HOME": str(self.folder), "https_proxy": self.proxy, "HTTPS_PROXY": self.proxy}
         silent = dict.fromkeys(("no_proxy", "NO_PROXY"), "")
-        command, everything = [self.program, *words], {**os.environ, **own, **silent}
-        done = subprocess.run(command, env=everything, capture_output=True, text=True, cwd=self.folder, check=True)  # noqa: S603 - GAM
+        done = subprocess.run(
+            [self.program, *words],
+            env={**os.environ, **own, **silent},
+            capture_output=True,
+            text=True,
+            cwd=self.folder,
+            check=True,
+        )  # noqa: S603 - GAM
         return done.stdout
 
     def timed(self, *words: str) -> tuple[int, float, float]:
@@ -57,8 +63,8 @@ def installed() -> Path | None:
     program = _HOME / "bin" / "gam"
     if not program.exists():
         made = subprocess.run([sys.executable, "-m", "venv", _HOME], check=False, capture_output=True)  # noqa: S603 - our own
-        pip = [_HOME / "bin" / "pip", "install", "-q", "gam7"]
-        if made.returncode or subprocess.run(pip, check=False, capture_output=True).returncode:  # noqa: S603 - our own
+        pip = str(_HOME / "bin" / "pip")
+        if made.returncode or subprocess.run([pip, "install", "-q", "gam7"], check=False, capture_output=True).returncode:  # noqa: S603 - our own
             return None
     return program if program.exists() else None
 

@@ -52,8 +52,8 @@ class Held:
 
     def pages(self, accounts: pa.Array, scope: str) -> Iterator[Page]:
         """Both tables; `accounts` are the ids by row."""
-        columns = zip(*self.entitlements.values(), strict=True) if self.entitlements else [()] * len(Entitlement._fields)
-        yield Page("entitlements", dict(zip(Entitlement._fields, map(list, columns), strict=True)), scope)
+        told = {name: [getattr(one, name) for one in self.entitlements.values()] for name in Entitlement._fields}
+        yield Page("entitlements", told, scope)
         ids, words = pa.array(self.entitlements, pa.string()), pa.array(VIA)
         holders, held, ways = (
             np.frombuffer(self._holders, np.int32),

@@ -86,7 +86,9 @@ class Addresses:
     """Accounts by every address they have; somebody's own address beats another one's alias."""
 
     def __init__(self, accounts: Accounts) -> None:
-        own, aliases, self.domains = [], [], set[str]()
+        self.domains: set[str] = set()
+        own: list[tuple[Numbers, Numbers]] = []
+        aliases: list[tuple[Numbers, Numbers]] = []
         for begin, batch in accounts.batches():
             further, mails = batch["aliases"], [mail.lower() for mail in batch["login"].to_pylist()]
             others = pc.list_flatten(further).to_pylist()

@@ -77,7 +77,8 @@ class Mailboxes:
         if self.failed or not self.purposes:
             return
         kinds, logins = access.accounts.column("kind").to_pylist(), access.accounts.column("login")
-        ours, outside = self._ours(access.accounts), []
+        ours = self._ours(access.accounts)
+        outside: list[str] = []
         for here in sorted(self.purposes):
             row = int(access.rows([here])[0])
             kinds[row] = KINDS.get(self.purposes[here], kinds[row])
@@ -94,7 +95,8 @@ class Mailboxes:
 
     def _ours(self, accounts: Accounts) -> dict[str, int]:
         """Addresses that mail is sent on to and that somebody here has, with the rows of the accounts."""
-        wanted, found = {mail for mails in self.sent_to.values() for mail in mails}, {}
+        wanted = {mail for mails in self.sent_to.values() for mail in mails}
+        found: dict[str, int] = {}
         for begin, batch in accounts.batches():
             for row, mails in enumerate(zip(batch["email"].to_pylist(), batch["aliases"].to_pylist(), strict=True), begin):
                 own, aliases = mails
