@@ -14,6 +14,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from importlib import metadata
 from pathlib import Path
 
 from reconciler.sandbox.proxy import ConnectProxy
@@ -36,14 +37,14 @@ class Gam:
         """What GAM prints."""
         own = {"GAMCFGDIR": str(self.folder), "HOME": str(self.folder), "https_proxy": self.proxy, "HTTPS_PROXY": self.proxy}
         silent = dict.fromkeys(("no_proxy", "NO_PROXY"), "")
-        done = subprocess.run(
+        done = subprocess.run(  # noqa: S603 - GAM
             [self.program, *words],
             env={**os.environ, **own, **silent},
             capture_output=True,
             text=True,
             cwd=self.folder,
             check=True,
-        )  # noqa: S603 - GAM
+        )
         return done.stdout
 
     def timed(self, *words: str) -> tuple[int, float, float]:
@@ -67,6 +68,12 @@ def installed() -> Path | None:
         if made.returncode or subprocess.run([pip, "install", "-q", "gam7"], check=False, capture_output=True).returncode:  # noqa: S603 - our own
             return None
     return program if program.exists() else None
+
+
+def version() -> str:
+    """Of GAM, where it is installed."""
+    places = [str(place) for place in _HOME.glob("lib/python*/site-packages")]
+    return next((found.version for found in metadata.distributions(name="gam7", path=places)), "")
 
 
 @contextmanager

@@ -85,7 +85,7 @@ def _gam(company: Served, folder: Path, users: int, turns: int = 3) -> Iterator[
     """GAM's listing of users, and its start alone; the median of each."""
     program = gam.installed()
     if program is None:
-        yield {"what": f"{users} users, no delay", "whose": "GAM7 (not to be had here)", "wall": 0.0, "cpu": 0.0, "per_second": 0}
+        yield {"what": f"{users} users, no delay", "whose": "GAM (not to be had here)", "wall": 0.0, "cpu": 0.0, "per_second": 0}
         return
     with gam.configured(program, folder, company.tls_port, company.customer, ADMIN) as gam7:
         whole = [gam7.timed("print", "users", "allfields") for _ in range(turns)]
@@ -93,8 +93,8 @@ def _gam(company: Served, folder: Path, users: int, turns: int = 3) -> Iterator[
     if {lines for lines, _, _ in whole} != {users + 1} or {lines for lines, _, _ in start} != {1}:
         raise AssertionError(f"GAM read {whole} of {users + 1} users")
     for what, whose, told, rows in (
-        (f"{users} users, no delay", "GAM7, print users allfields", whole, users),
-        ("one user, no delay", "GAM7, print users of one address: its start", start, 1),
+        (f"{users} users, no delay", f"GAM {gam.version()}, print users allfields", whole, users),
+        ("one user, no delay", f"GAM {gam.version()}, print users of one address: its start", start, 1),
     ):
         yield _row(what, whose, statistics.median(w for _, w, _ in told), statistics.median(c for _, _, c in told), rows)
 
