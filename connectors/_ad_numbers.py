@@ -26,7 +26,7 @@ class Names:
         return len(self._numbers)
 
     def number(self, dn: str | None) -> int:
-        if not dn:
+        if dn is None:
             return NOBODY
         lower = dn.lower()
         return self._numbers.setdefault(lower, len(self._numbers))

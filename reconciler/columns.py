@@ -1,12 +1,10 @@
 """Rows of one table while a reader collects them: Arrow, in a tenth of the memory of Python's objects.
 
     accounts = Columns(ACCOUNTS)
-    accounts.add({"account_id": [...], "login": [...]})   many rows as columns (lists or Arrow arrays); one left out is null
-    accounts.take({"account_id": "…", "login": "…"})      one row
+    accounts.take({"account_id": "…", "login": "…"})      one row; a column left out is null
     len(accounts)                                         rows are numbered as they come, from 0
     accounts["account_id"]                                a column, as an Arrow ChunkedArray
     accounts.put("manager_account_id", values)            a whole column that is known only at the end
-    accounts.change("last_login_at", {row: value})        single cells that are known later, many rows at a time
     accounts.rows([3, 17])                                some rows, as dicts
     accounts.keep(numpy.array([0, 2, 1]))                 only these rows, in this order
     for columns in accounts.chunks():                     everything, some thousand rows at a time, and forgotten while it is
@@ -59,19 +57,8 @@ class Columns:
         """Add one row; a column it lacks is null."""
         for name, column in self._waiting.items():
             column.append(row.get(name))
-        self._added(1)
-
-    def add(self, columns: Mapping[str, Values]) -> None:
-        """Add rows, as columns of one length."""
-        rows = len(next(iter(columns.values()), ()))
-        for name, column in self._waiting.items():
-            values = columns.get(name)
-            column.extend([None] * rows if values is None else values.to_pylist() if isinstance(values, pa.Array) else values)
-        self._added(rows)
-
-    def _added(self, rows: int) -> None:
-        self._rows += rows
-        if self._rows >= ROWS:
+        self._rows += 1
+        if self._rows == ROWS:
             self._settle()
 
     def _settle(self) -> None:
@@ -96,19 +83,6 @@ class Columns:
         self._settle()
         ends = accumulate(self._sizes)
         self._chunks[name] = [self._fitted(name, values[end - size : end]) for end, size in zip(ends, self._sizes, strict=True)]
-
-    def change(self, name: str, cells: Mapping[int, Any]) -> None:
-        """Set single cells, by the numbers of their rows."""
-        self._settle()
-        begin, parts = 0, self._chunks[name]
-        for number, size in enumerate(self._sizes):
-            changed = [row for row in range(begin, begin + size) if row in cells]
-            if changed:
-                values = parts[number].to_pylist()
-                for row in changed:
-                    values[row - begin] = cells[row]
-                parts[number] = self._fitted(name, values)
-            begin += size
 
     def rows(self, rows: Sequence[int]) -> list[dict[str, Any]]:
         """Some rows, as Python values."""

@@ -23,6 +23,7 @@ if TYPE_CHECKING:  # pydantic stands behind it, and a night from stored snapshot
 ID_COLUMN = {"people": "person_id", "accounts": "account_id", "entitlements": "entitlement_id"}
 _VIA_WORDS = pa.array(tables.VIA)
 _NONE: Codes = np.empty(0, np.int64)
+_SHELVED = 5000  # rows that go to the shelf together
 _AT_ONCE = 1 << 18  # memberships whose ids are looked up together
 
 
@@ -32,8 +33,9 @@ class Draft:
 
     vocabularies: Mapping[str, Vocabulary]
     shelf: Shelf
+    _new: dict[str, list[dict[str, pa.Array]]] = field(default_factory=dict)  # table -> pages that are not on the shelf yet
     _codes: dict[str, list[Codes]] = field(default_factory=dict)  # table -> a piece per page
-    _parts: dict[str, dict[str, list[Place]]] = field(default_factory=dict)  # table -> column -> a piece per page
+    _parts: dict[str, dict[str, list[Place]]] = field(default_factory=dict)  # table -> column -> pieces
     _waiting: list[pa.RecordBatch] = field(default_factory=list)  # memberships, encoded many at a time
     _edges: list[Codes] = field(default_factory=list)
     _since: list[pa.RecordBatch] = field(default_factory=list)
@@ -53,10 +55,17 @@ class Draft:
         if not self.vocabularies[page.table].sure(codes, ids):
             raise Incomplete(f"{page.table}: two ids have one hash, which happens once in a million years; run again")
         self._codes.setdefault(page.table, []).append(codes.astype(np.int32))
-        parts = self._parts.setdefault(page.table, {name: [] for name in table.names})
-        for name, part in columns.items():
-            parts[name].append(self.shelf.put(part))
+        new = self._new.setdefault(page.table, [])
+        new.append(columns)
+        if sum(len(page[key]) for page in new) >= _SHELVED:
+            self._shelve(page.table)
         return None
+
+    def _shelve(self, table: str) -> None:
+        new = self._new.pop(table)
+        parts = self._parts.setdefault(table, {name: [] for name in new[0]})
+        for name, places in parts.items():
+            places.append(self.shelf.put(tables.whole(pa.chunked_array([columns[name] for columns in new]))))
 
     def _add_grants(self, batch: pa.RecordBatch) -> None:
         self._waiting.append(batch)
@@ -88,6 +97,8 @@ class Draft:
         """
         if self._waiting:
             self._encode_grants()
+        for name in list(self._new):
+            self._shelve(name)
         edges = self._taken_edges()
         listed: dict[str, Codes] = {name: np.concatenate(self._codes.pop(name)) for name in list(self._codes)}
         self._check(edges, listed)

@@ -138,6 +138,7 @@ def _read(source: Source, archive: Archive, context: Context, progress: Progress
     try:
         areas = _whole(source, tally, progress, context)
         with turn:
+            memory.give_back()  # what reading took, in many small pieces, has no room for whole tables
             snapshot = archive.freeze(tally.draft, _manifest(source, tally, context.now, areas))
             verdict = _verdict(source, snapshot, context, turn)
         memory.give_back()  # to be taken again by the sources that are still read

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-
+import numpy as np
 import pytest
 
 from reconciler.columns import ROWS, Columns
@@ -20,24 +19,25 @@ def accounts(rows: int) -> Columns:
     return made
 
 
-def test_rows_and_pages_of_rows_come_out_in_their_order() -> None:
+def test_rows_come_out_in_their_order_and_are_forgotten() -> None:
     made = accounts(MANY)
-    made.add({"account_id": ["x", "y"], "login": ["xavier", None]})
     chunks = list(made.chunks())
-    assert [name for chunk in chunks for name in chunk["account_id"].to_pylist()] == [f"a{n}" for n in range(MANY)] + ["x", "y"]
-    assert chunks[-1]["login"].to_pylist()[-2:] == ["xavier", None]
+    assert [name for chunk in chunks for name in chunk["account_id"].to_pylist()] == [f"a{n}" for n in range(MANY)]
     assert chunks[0]["aliases"][0].as_py() == ["0@example.com"]
     assert len(made) == 0
 
 
-def test_a_column_and_single_cells_that_are_known_later() -> None:
-    made, when = accounts(MANY), datetime(2026, 11, 22, tzinfo=UTC)
+def test_a_column_that_is_known_later() -> None:
+    made = accounts(MANY)
     made.put("privileged", [number == MANY - 1 for number in range(MANY)])
-    made.change("last_login_at", {2: when, MANY - 1: when})
-    made.change("department", {MANY - 2: None})
     assert made["privileged"].to_pylist().index(True) == MANY - 1
-    assert [row for row, value in enumerate(made["last_login_at"].to_pylist()) if value == when] == [2, MANY - 1]
-    assert made["department"].null_count == 1
+
+
+def test_some_rows_may_be_kept_in_another_order() -> None:
+    made = accounts(MANY)
+    made.keep(np.array([MANY - 1, 0, 2]))
+    assert [(row["account_id"], row["department"]) for row in made.rows([0, 2])] == [(f"a{MANY - 1}", "Sales"), ("a2", "Sales")]
+    assert len(made) == 3
 
 
 def test_a_value_that_does_not_fit_is_an_error_of_the_source() -> None:
