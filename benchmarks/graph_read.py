@@ -181,7 +181,7 @@ def ours_everything(server: Server) -> int:
         pass
     for _ in together([partial(made._members, group["id"]) for group in made.groups], AT_ONCE):
         pass
-    return sum(map(len, made.members.values()))
+    return sum(map(len, made.members.people.values()))
 
 
 def stock_everything(server: Server, groups: int) -> float:

@@ -94,7 +94,7 @@ def _served(people: int, folder: Path, servers: ExitStack) -> None:
         "base": ldap["base"],
         "user": ldap["user"],
         "graph": graph.url,
-        "google": google,
+        "google": google.url,
         "columns": columns,
     }
     about = {"tenant": graph_read.TENANT, "client_id": graph_read.READER.client_id, "admin": google_read.ADMIN}

@@ -3,52 +3,111 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
+
+import numpy as np
+import pyarrow.compute as pc
+
+from connectors._bulk_rows import UNKNOWN, Accounts, Numbers, Part, hashes, index, instants, joined, part
 
 Json = Mapping[str, Any]
+
+MANAGER = "manager"  # what is put aside of a user: the manager's address, by hash
+_NOTHING: Json = {}
+_NAMES = {"given_name": "givenName", "family_name": "familyName", "display_name": "fullName"}
+_JOB = {"department": "department", "job_title": "title", "company": "name", "location": "location"}
 
 NEVER = "1970-01-01T00:00:00.000Z"  # how Google writes "has never signed in"
 
 
-def account(user: Json, extra: Mapping[str, str]) -> dict[str, Any]:
-    """One account; `manager_mail` is the manager's address, to be looked up when everybody is known."""
-    mail, name, job, seen = (
-        user["primaryEmail"],
-        user.get("name") or {},
-        _main(user.get("organizations") or ()),
-        user.get("lastLoginTime"),
-    )
-    enabled, reason = _state(user)
-    return {
-        "account_id": user["id"], "login": mail, "upn": mail, "email": mail,
-        "aliases": [alias.lower() for alias in [*user.get("aliases", ()), *user.get("nonEditableAliases", ())]],
-        "employee_id": employee_id(user), "given_name": name.get("givenName"),
-        "family_name": name.get("familyName"), "display_name": name.get("fullName"), "department": job.get("department"),
-        "job_title": job.get("title"), "company": job.get("name"), "location": job.get("location"),
-        "enabled": enabled, "state_reason": reason, "created_at": _instant(user.get("creationTime")),
-        "last_login_at": None if seen == NEVER else _instant(seen), "never_logged_in": True if seen == NEVER else None,
-        "kind": "guest" if user.get("isGuestUser") else "person", "privileged": _either(user.get("isAdmin"), user.get("isDelegatedAdmin")),
-        "container": user.get("orgUnitPath"), "mfa": user.get("isEnrolledIn2Sv"), "extra": _extra(user, job, extra),
-        "manager_mail": (_typed(user.get("relations"), "manager") or "").lower(),
-    }  # fmt: skip
+def columns(users: Sequence[Json], extra: Mapping[str, str]) -> dict[str, Any]:
+    """A page of users as columns of accounts."""
+    mails = [user["primaryEmail"] for user in users]
+    names = [user.get("name") or _NOTHING for user in users]
+    jobs = [_main(user.get("organizations") or ()) for user in users]
+    seen = [user.get("lastLoginTime") for user in users]
+    states = [_state(user) for user in users]
+    made: dict[str, Any] = {"account_id": [user["id"] for user in users], "login": mails, "upn": mails, "email": mails}
+    made |= {column: [name.get(field) for name in names] for column, field in _NAMES.items()}
+    made |= {column: [job.get(field) for job in jobs] for column, field in _JOB.items()}
+    made["aliases"] = [_aliases(user) for user in users]
+    made["employee_id"] = [employee_id(user) for user in users]
+    made["enabled"], made["state_reason"] = [enabled for enabled, _ in states], [reason for _, reason in states]
+    made["created_at"] = instants([user.get("creationTime") or None for user in users], _instant)
+    made["last_login_at"] = instants([None if each == NEVER else each or None for each in seen], _instant)
+    made["never_logged_in"] = [True if each == NEVER else None for each in seen]
+    made["kind"] = ["guest" if user.get("isGuestUser") else "person" for user in users]
+    made["privileged"] = [_either(user.get("isAdmin"), user.get("isDelegatedAdmin")) for user in users]
+    made["container"] = [user.get("orgUnitPath") for user in users]
+    made["mfa"] = [user.get("isEnrolledIn2Sv") for user in users]
+    made["extra"] = [_extra(user, job, extra) for user, job in zip(users, jobs, strict=True)]
+    return made
+
+
+class Users(NamedTuple):
+    """A page of users as accounts, and what each is known by when they are listed once more."""
+
+    accounts: Part
+    known_by: Numbers
+
+
+def users_of(rows: Sequence[Json], extra: Mapping[str, str]) -> Users:
+    """A page of users; their managers' addresses are put aside, to be looked up when everybody is known."""
+    managers = [(_typed(user.get("relations"), "manager") or "").lower() for user in rows]
+    return _users(rows, columns(rows, extra), hashes(managers))
+
+
+def tombstones_of(rows: Sequence[Json], extra: Mapping[str, str]) -> Users:
+    """Users that were deleted in the last twenty days: nobody signs in with them, and they can still be brought back."""
+    gone = {"enabled": [False] * len(rows), "state_reason": ["deleted"] * len(rows)}
+    return _users(rows, columns(rows, extra) | gone, np.full(len(rows), UNKNOWN))
+
+
+def _users(rows: Sequence[Json], told: Mapping[str, Any], managers: Numbers) -> Users:
+    return Users(part(told, **{MANAGER: managers}), hashes([decisive(user) for user in rows]))
+
+
+def known_by(pages: Sequence[Users]) -> Numbers:
+    return joined(page.known_by for page in pages)
+
+
+def decisive(user: Json) -> str:
+    """What decides whose account it is."""
+    return f"{user['id']} {employee_id(user)}"
 
 
 def employee_id(user: Json) -> str | None:
     return _typed(user.get("externalIds"), "organization")
 
 
-def tombstone(user: Json, extra: Mapping[str, str]) -> dict[str, Any]:
-    """A user that was deleted in the last twenty days: nobody signs in with it, and it can still be brought back."""
-    return account(user, extra) | {"enabled": False, "state_reason": "deleted", "manager_mail": ""}
+class Addresses:
+    """Accounts by every address they have; somebody's own address beats another one's alias."""
+
+    def __init__(self, accounts: Accounts) -> None:
+        self.domains: set[str] = set()
+        own: list[tuple[Numbers, Numbers]] = []
+        aliases: list[tuple[Numbers, Numbers]] = []
+        for begin, batch in accounts.batches():
+            further, mails = batch["aliases"], [mail.lower() for mail in batch["login"].to_pylist()]
+            others = pc.list_flatten(further).to_pylist()
+            aliases.append((hashes(others), begin + pc.list_parent_indices(further).to_numpy().astype(np.int64)))
+            own.append((hashes(mails), np.arange(begin, begin + len(mails))))
+            self.domains |= {mail.rpartition("@")[2] for mail in (*mails, *others)}
+        self._index = index([*aliases, *own])
+
+    def rows(self, mails: Collection[str]) -> Numbers:
+        """Whose address each is, in small letters, by row; UNKNOWN where nobody has it."""
+        return self.of(hashes(mails))
+
+    def of(self, mails: Numbers) -> Numbers:
+        """The same, by the addresses' hashes."""
+        return self._index.find(mails)
 
 
-def by_mail(accounts: Iterable[Json]) -> dict[str, str]:
-    """Every address of every account; somebody's own address beats another one's alias."""
-    listed = list(accounts)
-    found = {alias: one["account_id"] for one in listed for alias in one["aliases"]}
-    return found | {one["login"].lower(): one["account_id"] for one in listed}
+def _aliases(user: Json) -> list[str]:
+    return [alias.lower() for alias in (*user.get("aliases", ()), *user.get("nonEditableAliases", ()))]
 
 
 def _typed(values: Sequence[Json] | None, kind: str) -> str | None:

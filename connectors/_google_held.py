@@ -2,119 +2,108 @@
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
+
+import numpy as np
+
+from connectors._bulk_held import Entitlement, Held, Members
+from connectors._bulk_rows import Accounts, Numbers, Rows, hashes
+from connectors._google_accounts import Addresses
 
 Json = Mapping[str, Any]
 
 
 @dataclass
-class Held:
-    """Entitlements by id, and who holds them; each area adds its own when it has been read whole."""
+class Places:
+    """Everybody's place in the groups; people from outside have no account here, and none in it."""
 
-    entitlements: dict[str, dict[str, Any]] = field(default_factory=dict)
-    grants: dict[str, list[str]] = field(default_factory=lambda: {"account_id": [], "entitlement_id": [], "via": []})
+    accounts: Accounts
+    members: Members
+    everybody: set[str]  # groups of which the whole customer is a member
 
-    def add(self, here: str, name: Any, kind: str, **told: Any) -> str:
-        self.entitlements[here] = {"entitlement_id": here, "name": name, "kind": kind, "writable": True, **told}
-        return here
-
-    def grant(self, people: Iterable[str], entitlement: str, via: str) -> None:
-        listed = sorted(set(people))
-        self.grants["account_id"] += listed
-        self.grants["entitlement_id"] += [entitlement] * len(listed)
-        self.grants["via"] += [via] * len(listed)
+    def holders(self, principal: str) -> tuple[Numbers | Rows, bool]:
+        """An account itself (True), or everybody in a group at any depth; nobody when it is neither."""
+        row = self.accounts.rows(hashes([principal]))
+        return (row, True) if row[0] >= 0 else (self.members.of(self.members.with_below(principal)), False)
 
 
-class Member(NamedTuple):
-    """Of a member of a group, what is needed: a company has millions of them. The address is that of a stranger only."""
-
-    id: str
-    type: str
-    email: str = ""
-
-
-@dataclass(frozen=True)
-class Membership:
-    """Everybody's place in the groups: `members` by group id, `accounts` the users there are."""
-
-    accounts: Mapping[str, Any]
-    members: Mapping[str, Sequence[Member]]
-
-    def people(self, groups: Iterable[str]) -> list[str]:
-        """The direct members who are this customer's users; people from outside have no account here."""
-        return [m.id for group in groups for m in self.members[group] if m.id in self.accounts]
-
-    def below(self, group: str) -> set[str]:
-        """Every group inside a group, at any depth; a circle ends where it began."""
-        found: set[str] = set()
-        waiting = self._inside(group)
-        while waiting:
-            here = waiting.pop()
-            if here not in found and here != group:
-                found.add(here)
-                waiting += self._inside(here)
-        return found
-
-    def _inside(self, group: str) -> list[str]:
-        return [m.id for m in self.members[group] if m.type == "GROUP" and m.id in self.members]
-
-    def everybody_in(self, groups: Iterable[str]) -> bool:
-        """Whether the whole customer is a member."""
-        return any(m.type == "CUSTOMER" for group in groups for m in self.members[group])
-
-
-def add_groups(held: Held, groups: Iterable[Json], places: Membership) -> None:
+def add_groups(held: Held, groups: Iterable[Json], places: Places) -> None:
     for group in groups:
-        here, inside = group["id"], places.below(group["id"])
-        held.add(here, group.get("email"), "group", writable=group.get("adminCreated"))
-        held.grant(places.people([here]), here, "direct")
-        held.grant(places.people(inside), here, "nested")
-        held.grant(places.accounts if places.everybody_in((here, *inside)) else (), here, "inherited")
+        here, inside = group["id"], places.members.below(group["id"])
+        held.offer(Entitlement(here, group.get("email"), "group", writable=group.get("adminCreated")))
+        held.grant(places.members.people[here], here, "direct")
+        held.grant(places.members.of(inside), here, "nested")
+        if not places.everybody.isdisjoint((here, *inside)):
+            held.grant(np.arange(len(places.accounts)), here, "inherited")
 
 
-def add_roles(held: Held, roles: Iterable[Json], assigned: Iterable[Json], places: Membership) -> None:
+def add_roles(held: Held, roles: Iterable[Json], assigned: Iterable[Json], places: Places) -> None:
     """Roles held by people, or through a group by everybody in it."""
     for role in roles:
-        held.add(f"role-{role['roleId']}", role.get("roleName"), "role", privileged=role.get("isSuperAdminRole", False))
+        privileged = role.get("isSuperAdminRole", False)
+        held.offer(Entitlement(f"role-{role['roleId']}", role.get("roleName"), "role", privileged, writable=True))
     for one in assigned:
-        role_id, holder = f"role-{one['roleId']}", one["assignedTo"]
-        if holder in places.accounts:
-            held.grant([holder], role_id, "direct")
-        elif holder in places.members:
-            held.grant(places.people((holder, *places.below(holder))), role_id, "inherited")
+        people, direct = places.holders(one["assignedTo"])
+        held.grant(people, f"role-{one['roleId']}", "direct" if direct else "inherited")
 
 
-def add_licences(held: Held, licences: Iterable[tuple[str, str, str]], mails: Mapping[str, str]) -> None:
-    """(product, SKU, address of the holder)."""
-    holders: dict[str, list[str]] = {}
-    for product, sku, mail in licences:
-        holders.setdefault(f"{product}/{sku}", []).extend([mails[mail.lower()]] if mail.lower() in mails else [])
-    for sku, people in holders.items():
-        held.grant(people, held.add(sku, sku, "licence"), "direct")
+def add_licences(held: Held, licences: Mapping[str, Sequence[Numbers]], addresses: Addresses) -> None:
+    """Licences by "product/SKU", with their holders' addresses by hash, page by page."""
+    for sku, pages in licences.items():
+        rows = np.unique(addresses.of(np.concatenate(pages)))
+        held.grant(rows, held.offer(Entitlement(sku, sku, "licence", writable=True)), "direct")
 
 
 WIPED = frozenset({"WIPED", "ACCOUNT_WIPED", "DELETED"})  # nothing of ours is on it any more
 
 
-def add_devices(held: Held, devices: Iterable[Json], mails: Mapping[str, str]) -> None:
+class Phone(NamedTuple):
+    """Of a phone or tablet, what is needed; addresses in small letters."""
+
+    id: str
+    name: str
+    wiped: bool
+    mails: tuple[str, ...]
+
+
+def phone(device: Json) -> Phone:
+    """A device as it is listed; KeyError when it has no id."""
+    name = " ".join(str(device[word]) for word in ("model", "serialNumber") if device.get(word))
+    mails = tuple(mail.lower() for mail in device.get("email", ()))
+    return Phone(device["resourceId"], name or device["resourceId"], device.get("status") in WIPED, mails)
+
+
+def add_devices(held: Held, devices: Iterable[Phone], accounts: Accounts, addresses: Addresses) -> None:
     """Phones and tablets that synchronise somebody's account."""
+    texts = accounts.texts
     for device in devices:
-        owners = [mails[mail.lower()] for mail in device.get("email", ()) if mail.lower() in mails]
-        if device.get("status") in WIPED:
+        rows = addresses.rows(device.mails)
+        rows = rows[rows >= 0]
+        if device.wiped:
             continue
-        name = " ".join(str(device[word]) for word in ("model", "serialNumber") if device.get(word)) or device["resourceId"]
-        here = held.add(f"device-{device['resourceId']}", name, "device", owner_account_id=owners[0] if owners else None)
-        held.grant(owners, here, "direct")
+        owner = texts[int(rows[0])].as_py() if len(rows) else None
+        here = held.offer(Entitlement(f"device-{device.id}", device.name, "device", owner_account_id=owner, writable=True))
+        held.grant(np.unique(rows), here, "direct")
 
 
-def add_applications(held: Held, tokens: Mapping[str, Sequence[Json]]) -> None:
-    """Applications that people have let in, by account id."""
-    holders: dict[str, list[str]] = {}
-    for person, let_in in tokens.items():
-        for token in let_in:
-            here = held.add(f"oauth-{token['clientId']}", token.get("displayText") or token["clientId"], "oauth_grant")
-            holders.setdefault(here, []).append(person)
-    for here, people in holders.items():
-        held.grant(people, here, "direct")
+@dataclass
+class LetIn:
+    """Applications that people have let in: how each is called, and the rows of the people."""
+
+    names: dict[str, str] = field(default_factory=dict)
+    people: dict[str, array[int]] = field(default_factory=dict)
+
+    def add(self, row: int, tokens: Iterable[Json]) -> None:
+        for token in tokens:
+            here = f"oauth-{token['clientId']}"
+            self.names[here] = token.get("displayText") or token["clientId"]
+            self.people.setdefault(here, array("i")).append(row)
+
+
+def add_applications(held: Held, let_in: LetIn) -> None:
+    for here, people in let_in.people.items():
+        held.offer(Entitlement(here, let_in.names[here], "oauth_grant", writable=True))
+        held.grant(np.unique(np.frombuffer(people, np.int32)), here, "direct")

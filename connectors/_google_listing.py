@@ -7,12 +7,14 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cache
-from typing import Any
+from typing import Any, Generic, TypeVar
 from urllib.parse import quote
 
+import numpy as np
 from googleapiclient.discovery import build
 
 from connectors._bulk import no_cycles
+from connectors._bulk_rows import Numbers, hashes, joined
 from connectors._http import Api, NotThere, PageExpired, pages
 from reconciler.connector import Incomplete
 
@@ -22,6 +24,7 @@ MOST_EMPTY = 30  # pages in a row without a row: one is ordinary, a chain of the
 ROUNDS = 3  # readings of what changes while it is read
 
 Json = Mapping[str, Any]
+Made = TypeVar("Made")
 
 
 class _NoHttp:
@@ -47,16 +50,28 @@ class Listed:
     rows: list[Any]
     pages: int
 
+    def once(self, key: Callable[[Any], str]) -> Listed:
+        """Each row once, as it came last."""
+        return Listed(list({key(row): row for row in self.rows}.values()), self.pages)
+
 
 def listed(api: Api, request: Any, name: str, take: Callable[[Json], Any], clock: Callable[[], float] = time.monotonic) -> Listed:
-    """A whole listing, every row as `take` makes it; an omitted list is an empty one.
+    """A whole listing, every row as `take` makes it; an omitted list is an empty one. Raises as `paged` does."""
+    parts = paged(api, request, name, lambda rows: [take(row) for row in rows], clock)
+    return Listed([row for part in parts for row in part], len(parts))
+
+
+def paged(
+    api: Api, request: Any, name: str, turn: Callable[[Sequence[Json]], Made], clock: Callable[[], float] = time.monotonic
+) -> list[Made]:
+    """A whole listing, every page as `turn` makes it; an omitted list is an empty one.
 
     Begun again when its page token dies or it has grown too old to go on; raises Incomplete after a few times.
     """
     for attempt in range(RESTARTS + 1):
         begun = clock()
         try:
-            return _gathered(api, request.uri, name, take)
+            return _gathered(api, request.uri, name, turn)
         except PageExpired:
             if attempt == RESTARTS:
                 raise
@@ -66,22 +81,24 @@ def listed(api: Api, request: Any, name: str, take: Callable[[Json], Any], clock
     raise AssertionError  # the loop returns or raises
 
 
-def _gathered(api: Api, first: str, name: str, take: Callable[[Json], Any]) -> Listed:
-    """The rows of every page; a page is turned into rows while the next one is on its way."""
-    turned: list[Future[list[Any]]] = []
-    last: list[Any] = []
+def _gathered(api: Api, first: str, name: str, turn: Callable[[Sequence[Json]], Made]) -> list[Made]:
+    """What every page was turned into, while the next one was on its way; no page waits for another one."""
+    turned: list[Future[Made]] = []
+    last: list[Made] = []
     empty = 0
     with no_cycles(), ThreadPoolExecutor(1) as turning:
         for answer in _present(_pages(api, first)):
             rows = _objects(first, answer, name)
+            if turned:
+                turned[-1].result()
             if answer.get("nextPageToken"):
-                turned.append(turning.submit(_taken, first, rows, take))
+                turned.append(turning.submit(_turned, first, rows, turn))
             else:
-                last = _taken(first, rows, take)
+                last = [_turned(first, rows, turn)]
             empty = 0 if rows else empty + 1
             if empty > MOST_EMPTY:
                 raise Incomplete(f"{first.split('?')[0]}: {empty} pages in a row with nothing on them and no end")
-        return Listed([row for page in turned for row in page.result()] + last, len(turned) + 1)
+        return [*(page.result() for page in turned), *last]
 
 
 def _objects(first: str, answer: Json, name: str) -> Sequence[Json]:
@@ -105,9 +122,9 @@ def _present(answers: Iterator[Json]) -> Iterator[Json]:
         raise Incomplete(f"a later page is missing: {problem}") from None
 
 
-def _taken(first: str, rows: Sequence[Json], take: Callable[[Json], Any]) -> list[Any]:
+def _turned(first: str, rows: Sequence[Json], turn: Callable[[Sequence[Json]], Made]) -> Made:
     try:
-        return [take(row) for row in rows]
+        return turn(rows)
     except KeyError as missing:
         raise Incomplete(f"{first.split('?')[0]}: a row came without {missing}; can the reader still see it?") from None
     except (TypeError, ValueError, AttributeError, LookupError) as problem:
@@ -138,13 +155,18 @@ def _pages(api: Api, first: str) -> Iterator[Json]:
     return pages(first, api.get, following)
 
 
-def ids(api: Api, request: Any, name: str, key: Callable[[Json], str]) -> set[str]:
-    """The ids of a listing."""
-    return set(listed(api, request, name, key).rows)
+def ids(api: Api, request: Any, name: str, key: Callable[[Json], str]) -> Numbers:
+    """The ids of a listing, by their hashes."""
+    return joined(paged(api, request, name, lambda rows: hashes([key(row) for row in rows])))
+
+
+def keys(key: Callable[[Any], str]) -> Callable[[Listed], Numbers]:
+    """What the rows of a listing are known by."""
+    return lambda found: hashes([key(row) for row in found.rows])
 
 
 @dataclass(frozen=True)
-class Twice:
+class Twice(Generic[Made]):
     """How to list something, and how to list its ids once more: from the other end, or in pages of another size.
 
     What is lost on one way (a page that ends too early, rows that a fault takes away) is not lost on the other. What is
@@ -152,26 +174,26 @@ class Twice:
     """
 
     what: str
-    read: Callable[[], Listed]
-    key: Callable[[Any], str]
-    count: Callable[[], set[str]]
+    read: Callable[[], Made]
+    keys: Callable[[Made], Numbers]
+    count: Callable[[], Numbers]
 
-    def sure(self) -> Listed:
+    def sure(self) -> Made:
         """The listing when both ways, gone at the same time, agree; raises Incomplete when they do not."""
         with ThreadPoolExecutor(1) as other:
             counted = other.submit(self.count)
             found = self.read()
             return self.settled(found, counted.result())
 
-    def settled(self, found: Listed, counted: set[str]) -> Listed:
-        """Both ways again while they differ: somebody may have come or gone in between. Each row once, as it came last."""
+    def settled(self, found: Made, counted: Numbers) -> Made:
+        """Both ways again while they differ: somebody may have come or gone in between."""
         for _ in range(ROUNDS):
-            rows = {self.key(row): row for row in found.rows}
-            if rows.keys() == counted:
-                return Listed(list(rows.values()), found.pages)
+            if np.array_equal(np.unique(self.keys(found)), np.unique(counted)):
+                return found
             found, counted = self.read(), self.count()
         raise Incomplete(
-            f"{self.what}: listed twice, {len(found.rows)} came one way and {len(counted)} the other; neither is believed"
+            f"{self.what}: listed twice, {len(self.keys(found))} came one way and {len(np.unique(counted))} the other; "
+            "neither is believed"
         )
 
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
+import numpy as np
+
+from connectors._bulk_held import Entitlement, Held, Members
+from connectors._bulk_rows import Accounts, Index, Numbers, Rows, hashes, joined
 from connectors._graph_listing import Row
-from reconciler.connector import Page, page
-from reconciler.tables import ENTITLEMENTS
 
 # Roles that Microsoft marks as privileged, and Exchange's, which reads everybody's mail; by template id.
 # Source: learn.microsoft.com/entra/identity/role-based-access-control/permissions-reference
@@ -46,54 +47,34 @@ PRIVILEGED_ROLES = frozenset(
 
 @dataclass
 class Access:
-    """Entitlements by id, and who holds them; `people` are the accounts that can hold anything."""
+    """Entitlements and who holds them; the accounts that were listed are those that can hold anything."""
 
-    people: Container[str]
-    entitlements: dict[str, Row] = field(default_factory=dict)
-    grants: dict[str, list[str]] = field(default_factory=lambda: {"account_id": [], "entitlement_id": [], "via": []})
+    accounts: Accounts
+    members: Members
+    held: Held = field(default_factory=Held)
 
-    def offer(self, here: str, name: str | None, kind: str, **more: Any) -> None:
-        self.entitlements.setdefault(here, {"entitlement_id": here, "name": name, "kind": kind, **more})
+    def rows(self, ids: Collection[str]) -> Numbers:
+        return self.accounts.rows(hashes(ids))
 
-    def grant(self, holders: Iterable[str], entitlement: str, via: str) -> None:
-        listed = sorted({who for who in holders if who in self.people})
-        self.grants["account_id"] += listed
-        self.grants["entitlement_id"] += [entitlement] * len(listed)
-        self.grants["via"] += [via] * len(listed)
-
-    def pages(self) -> Iterable[Page]:
-        names = "groups, roles, licences, devices, applications"
-        return page("entitlements", self.entitlements.values(), ENTITLEMENTS.names, names), Page(
-            "grants", self.grants, "memberships"
-        )
+    def holders(self, principal: str) -> tuple[Numbers | Rows, bool]:
+        """An account itself (True), or everybody in a group at any depth; nobody for a service principal or one that is gone."""
+        row = self.rows([principal])
+        return (row, True) if row[0] >= 0 else (self.members.of(self.members.with_below(principal)), False)
 
 
-def group_access(
-    access: Access, groups: Iterable[Row], members: Mapping[str, Sequence[str]], owners: Mapping[str, str | None]
-) -> None:
+def group_access(access: Access, groups: Iterable[Row], owners: Mapping[str, str | None]) -> None:
     """Groups, with their members at every depth."""
     for group in groups:
         here, types = group["id"], group.get("groupTypes") or []
         mail_only = bool(group.get("mailEnabled")) and "Unified" not in types
         fixed = "DynamicMembership" in types or group.get("onPremisesSyncEnabled") or mail_only
-        access.offer(
-            here, group.get("displayName"), "group", writable=not fixed, privileged=group.get("isAssignableToRole"),
-            owner_account_id=owners.get(here),
-        )  # fmt: skip
-        access.grant(members[here], here, "dynamic" if "DynamicMembership" in types else "direct")
-        access.grant((m for inner in below(here, members) for m in members[inner]), here, "nested")
-
-
-def below(group: str, members: Mapping[str, Sequence[str]]) -> set[str]:
-    """Every group inside a group, at any depth; a circle ends where it began."""
-    found: set[str] = set()
-    waiting = [m for m in members.get(group, ()) if m in members]
-    while waiting:
-        here = waiting.pop()
-        if here not in found and here != group:
-            found.add(here)
-            waiting += [m for m in members[here] if m in members]
-    return found
+        access.held.offer(
+            Entitlement(
+                here, group.get("displayName"), "group", group.get("isAssignableToRole"), owners.get(here), writable=not fixed
+            )
+        )
+        access.held.grant(access.members.people[here], here, "dynamic" if "DynamicMembership" in types else "direct")
+        access.held.grant(access.members.of(access.members.below(here)), here, "nested")
 
 
 @dataclass
@@ -108,49 +89,58 @@ class Roles:
         return (self.definitions.get(role, {}).get("templateId") or role) in PRIVILEGED_ROLES
 
 
-def role_access(access: Access, roles: Roles, members: Mapping[str, Sequence[str]]) -> dict[str, bool]:
-    """Roles with their holders, directly, through a group, or on demand; returns who is privileged.
+def role_access(access: Access, roles: Roles) -> Index:
+    """Roles with their holders, directly, through a group, or on demand; returns who is privileged, by hash.
 
     A role on demand makes privileged too: its holder takes it without asking anybody.
     """
-    privileged: dict[str, bool] = {}
+    privileged: list[Numbers] = []
     for on_demand, listed in ((False, roles.held), (True, roles.eligible or ())):
         for one in listed:
             role, principal = one["roleDefinitionId"], one["principalId"]
-            powerful = roles.powerful(role)
-            access.offer(role, roles.definitions.get(role, {}).get("displayName"), "role", privileged=powerful, writable=True)
-            people = [principal] if principal in access.people else _inside(principal, members)
-            access.grant(people, role, "eligible" if on_demand else "direct" if principal in access.people else "inherited")
+            name, powerful = roles.definitions.get(role, {}).get("displayName"), roles.powerful(role)
+            access.held.offer(Entitlement(role, name, "role", privileged=powerful, writable=True))
+            people, direct = access.holders(principal)
+            access.held.grant(people, role, "eligible" if on_demand else "direct" if direct else "inherited")
             if powerful:
-                privileged.update(dict.fromkeys([principal, *people], True))
-    for here in [here for here in privileged if here in members and here in access.entitlements]:
-        access.entitlements[here]["privileged"] = True
-    return privileged
+                _mark_groups(access, principal)
+                privileged += [hashes([principal]), access.accounts.ids[people[people >= 0]]]
+    return Index(joined(privileged))
 
 
-def _inside(group: str, members: Mapping[str, Sequence[str]]) -> list[str]:
-    if group not in members:
-        return []  # a service principal, or a principal that is gone
-    return sorted({m for here in (group, *below(group, members)) for m in members[here]})
+def _mark_groups(access: Access, principal: str) -> None:
+    """A group with a privileged role is privileged, and so is every group in it."""
+    held = access.held.entitlements
+    for group in access.members.with_below(principal):
+        if group in held:
+            held[group] = held[group]._replace(privileged=True)
 
 
-def licence_access(access: Access, skus: Iterable[Row], states: Iterable[tuple[str, str, bool]]) -> None:
-    """Licences by product, each directly assigned or inherited from a group."""
+def licence_access(access: Access, skus: Iterable[Row], holders: Mapping[tuple[str, bool], Sequence[Numbers]]) -> None:
+    """Licences by product, each directly assigned or inherited from a group; the holders by hash, page by page."""
     for sku in skus:
-        access.offer(sku["skuId"], sku.get("skuPartNumber"), "licence", writable=True)
-    for user, sku_id, inherited in dict.fromkeys(states):
-        access.offer(sku_id, sku_id, "licence", writable=True)
-        access.grant([user], sku_id, "inherited" if inherited else "direct")
+        access.held.offer(Entitlement(sku["skuId"], sku.get("skuPartNumber"), "licence", writable=True))
+    for (sku_id, inherited), users in holders.items():
+        access.held.offer(Entitlement(sku_id, sku_id, "licence", writable=True))
+        access.held.grant(np.unique(access.accounts.rows(joined(users))), sku_id, "inherited" if inherited else "direct")
 
 
-def device_access(access: Access, devices: Iterable[Row]) -> None:
+@dataclass(frozen=True)
+class Device:
+    """A device, and the rows of those who registered it."""
+
+    id: str
+    name: str | None
+    owners: tuple[int, ...]
+
+
+def device_access(access: Access, devices: Iterable[Device]) -> None:
     """Devices, each granted to those who registered it."""
+    texts = access.accounts.texts
     for device in devices:
-        owners = [owner["id"] for owner in device.get("registeredOwners") or [] if owner.get("id") in access.people]
-        access.offer(
-            device["id"], device.get("displayName"), "device", owner_account_id=min(owners, default=None), writable=False
-        )
-        access.grant(owners, device["id"], "direct")
+        owner = min((texts[row].as_py() for row in device.owners), default=None)
+        access.held.offer(Entitlement(device.id, device.name, "device", owner_account_id=owner, writable=False))
+        access.held.grant(np.unique(np.array(device.owners, np.int32)), device.id, "direct")
 
 
 @dataclass
@@ -158,22 +148,25 @@ class Applications:
     """What was read of applications: their names, who is assigned to them, and what people let them do."""
 
     apps: Sequence[Row]
-    assigned: dict[str, Sequence[Row]] = field(default_factory=dict)  # application -> its assignments
-    consents: Sequence[Row] = ()
+    assigned: dict[str, Sequence[str]] = field(default_factory=dict)  # application -> who is assigned to it
+    consents: Sequence[tuple[str, str | None]] = ()  # (application, whose)
 
 
-def application_access(access: Access, read: Applications, members: Mapping[str, Sequence[str]]) -> None:
+def application_access(access: Access, read: Applications) -> None:
     """Applications people are assigned to (by the application's id), and consents (by "consent:" and that id)."""
     names = {app["id"]: app.get("displayName") for app in read.apps}
     for here, listed in read.assigned.items():
         if listed:
-            access.offer(here, names[here], "application", writable=True)
-        for one in listed:
-            direct = one["principalId"] in access.people
-            people = [one["principalId"]] if direct else _inside(one["principalId"], members)
-            access.grant(people, here, "direct" if direct else "inherited")
-    for consent in read.consents:
-        here = f"consent:{consent['clientId']}"
-        access.offer(here, names.get(consent["clientId"]), "oauth_grant", writable=True)
-        if consent.get("principalId"):
-            access.grant([consent["principalId"]], here, "direct")
+            access.held.offer(Entitlement(here, names[here], "application", writable=True))
+            _assign(access, here, listed)
+    for application, person in read.consents:
+        here = access.held.offer(Entitlement(f"consent:{application}", names.get(application), "oauth_grant", writable=True))
+        if person:
+            access.held.grant(access.rows([person]), here, "direct")
+
+
+def _assign(access: Access, application: str, principals: Sequence[str]) -> None:
+    rows = access.rows(principals)
+    access.held.grant(rows, application, "direct")
+    for place in np.flatnonzero(rows < 0).tolist():
+        access.held.grant(access.members.of(access.members.with_below(principals[place])), application, "inherited")

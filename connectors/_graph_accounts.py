@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Container, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from operator import itemgetter
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
-from reconciler.connector import Page
+from connectors import _bulk_rows
 
 SELECT = (
     "id", "userPrincipalName", "mail", "proxyAddresses", "employeeId", "givenName", "surname", "displayName", "department", "jobTitle",
@@ -28,12 +28,11 @@ _PLAIN = {
 
 _YEAR_2 = -62_104_060_800_000_000  # microseconds since 1970
 
-Columns = dict[str, list[Any]]
+Columns = dict[str, Any]  # lists, and instants as Arrow's numbers
 
 
 def columns(users: Sequence[Mapping[str, Any]], extra: Mapping[str, str]) -> Columns:
     """A page of users as columns of accounts."""
-
     told = _told(users)
     made: Columns = {name: told[source] for name, source in _PLAIN.items()}
     made["aliases"] = [_aliases(mails) for mails in told["proxyAddresses"]]
@@ -69,55 +68,6 @@ def deleted(users: Sequence[Mapping[str, Any]], extra: Mapping[str, str]) -> Col
         for here, name in zip(made["account_id"], made["login"], strict=True)
     ]
     return made | {"login": names, "upn": names, "enabled": [False] * len(users), "state_reason": ["deleted"] * len(users)}
-
-
-def without(part: Columns, known: Container[str]) -> Columns:
-    """A page without the accounts that are known already."""
-    kept = [row for row, here in enumerate(part["account_id"]) if here not in known]
-    return {name: [values[row] for row in kept] for name, values in part.items()}
-
-
-@dataclass
-class Accounts:
-    """Every account read so far, as columns; further passes fill in what they learn by the account's id."""
-
-    columns: Columns = field(default_factory=dict)
-    place: dict[str, int] = field(default_factory=dict)  # id -> row
-
-    def add(self, parts: Sequence[Columns]) -> None:
-        """Pages of accounts; an account told twice is as the later page tells it."""
-        for part in parts:
-            if part["account_id"] and self.place.keys().isdisjoint(part["account_id"]) and _distinct(part["account_id"]):
-                self._append(part, range(len(part["account_id"])))
-                continue
-            for row, here in enumerate(part["account_id"]):
-                if here not in self.place:
-                    self._append(part, (row,))
-                for name in part:
-                    self.columns[name][self.place[here]] = part[name][row]
-
-    def _append(self, part: Columns, rows: Sequence[int]) -> None:
-        begin = len(self.place)
-        for name, values in part.items():
-            self.columns.setdefault(name, []).extend(values if len(rows) == len(values) else [values[row] for row in rows])
-        self.place.update({part["account_id"][row]: begin + number for number, row in enumerate(rows)})
-
-    def fill(self, name: str, values: Mapping[str, Any], otherwise: Any = None) -> None:
-        """Set a column by id."""
-        self.columns[name] = [values.get(here, otherwise) for here in self.place]
-
-    def page(self) -> Page:
-        return Page("accounts", self.columns, "users")
-
-    def __contains__(self, here: object) -> bool:
-        return here in self.place
-
-    def __len__(self) -> int:
-        return len(self.place)
-
-
-def _distinct(ids: Sequence[str]) -> bool:
-    return len(set(ids)) == len(ids)
 
 
 def _aliases(mails: Sequence[str] | None) -> tuple[str, ...]:
@@ -158,11 +108,8 @@ def instant(text: str | None) -> int | None:
     return int(datetime.fromisoformat(text).timestamp() * 1_000_000)
 
 
-def instants(texts: Sequence[str | None]) -> list[int | None]:
-    """A column of instants at once; one by one where Arrow cannot read them all, or the year 1 stands for "not told"."""
-    try:
-        made: list[int | None] = pa.array(texts, pa.string()).cast(pa.timestamp("us", "UTC")).cast(pa.int64()).to_pylist()
-    except pa.ArrowInvalid:
-        return [instant(text) for text in texts]
-    least = min((each for each in made if each is not None), default=0)
-    return [instant(text) for text in texts] if least < _YEAR_2 else made
+def instants(texts: Sequence[str | None]) -> pa.Array:
+    """A column of instants; one by one where the year 1 stands for "not told"."""
+    made = _bulk_rows.instants(texts, instant)
+    least = pc.min(made).as_py()
+    return made if least is None or least >= _YEAR_2 else pa.array([instant(text) for text in texts], pa.int64())

@@ -65,6 +65,8 @@ class Listings:
             for answer in pages(path, lambda url: self.api.get(url, headers), _following):
                 found = _values(answer, path)
                 count = _counted(answer, path) if not parts else count
+                if parts:
+                    parts[-1].result()  # no page waits for another one
                 parts.append(turning.submit(taken, found))
                 rows += len(found)
             return Listing([part.result() for part in parts], len(parts), rows, count)
@@ -225,8 +227,8 @@ def _selected(path: str) -> frozenset[str]:
     return frozenset(name for name in told.split(",") if name) - NOT_ALWAYS_TOLD
 
 
-def _same(rows: Iterable[Row]) -> dict[str, str]:
-    return {row["id"]: repr(sorted(row.items())) for row in rows}
+def _same(rows: Iterable[Row]) -> dict[str, int]:
+    return {row["id"]: hash(repr(sorted(row.items()))) for row in rows}
 
 
 def _plain(path: str) -> str:

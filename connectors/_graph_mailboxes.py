@@ -6,13 +6,16 @@ tell forwarding that an administrator has set, nor who may open a mailbox: Excha
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 
+import numpy as np
+
+from connectors._bulk_held import Entitlement
+from connectors._bulk_rows import Accounts
 from connectors._graph_access import Access
-from connectors._graph_accounts import Accounts
 from connectors._graph_listing import Listings, Row, told
 from connectors._http import NotThere, Refused
 from reconciler.connector import Answer, Ended, Incomplete, Noticed, SourceError, Unreadable
@@ -37,8 +40,11 @@ class Mailboxes:
 
     def chains(self, accounts: Accounts) -> list[partial[Iterator[Answer]]]:
         """One for each user that has an address here; guests have their mailbox elsewhere."""
-        columns = zip(*(accounts.columns.get(name, ()) for name in ("account_id", "email", "kind")), strict=True)
-        return [partial(self._one, here) for here, email, kind in columns if email and kind != "guest"]
+        told = (
+            zip(*(batch[name].to_pylist() for name in ("account_id", "email", "kind")), strict=True)
+            for _, batch in accounts.batches()
+        )
+        return [partial(self._one, here) for page in told for here, email, kind in page if email and kind != "guest"]
 
     def _one(self, user: str) -> Iterator[Answer]:
         if self.failed:
@@ -66,23 +72,36 @@ class Mailboxes:
                 return purpose
         return None
 
-    def add(self, access: Access, accounts: Accounts) -> Iterator[Answer]:
+    def add(self, access: Access) -> Iterator[Answer]:
         """Mailboxes as entitlements of whoever gets their mail, and what sort of account each belongs to."""
         if self.failed or not self.purposes:
             return
-        kinds, logins = accounts.columns["kind"], accounts.columns["login"]
-        ours = {mail: here for here, row in accounts.place.items() for mail in _mails(accounts, row)}
-        outside = []
+        kinds, logins = access.accounts.column("kind").to_pylist(), access.accounts.column("login")
+        ours = self._ours(access.accounts)
+        outside: list[str] = []
         for here in sorted(self.purposes):
-            row, mailbox = accounts.place[here], f"mailbox:{here}"
+            row = int(access.rows([here])[0])
             kinds[row] = KINDS.get(self.purposes[here], kinds[row])
-            access.offer(mailbox, f"mail of {logins[row]}", "mailbox", owner_account_id=here, writable=False)
-            access.grant((ours[mail] for mail in self.sent_to[here] if mail in ours), mailbox, "direct")
+            mailbox = access.held.offer(
+                Entitlement(f"mailbox:{here}", f"mail of {logins[row]}", "mailbox", owner_account_id=here, writable=False)
+            )
+            access.held.grant(np.unique([ours[mail] for mail in self.sent_to[here] if mail in ours]), mailbox, "direct")
             outside += [f"{logins[row]} to {mail}" for mail in self.sent_to[here] if mail not in ours]
+        access.accounts.put("kind", kinds)
         yield Ended("mailboxes and their rules", self.pages, len(self.purposes))
         if outside:
             more = f" and {len(outside) - NAMED:,} more" if len(outside) > NAMED else ""
             yield Noticed(f"mail is sent on to nobody's account here by rules: {', '.join(outside[:NAMED])}{more}")
+
+    def _ours(self, accounts: Accounts) -> dict[str, int]:
+        """Addresses that mail is sent on to and that somebody here has, with the rows of the accounts."""
+        wanted = {mail for mails in self.sent_to.values() for mail in mails}
+        found: dict[str, int] = {}
+        for begin, batch in accounts.batches():
+            for row, mails in enumerate(zip(batch["email"].to_pylist(), batch["aliases"].to_pylist(), strict=True), begin):
+                own, aliases = mails
+                found |= dict.fromkeys(wanted.intersection([(own or "").lower(), *aliases]), row)
+        return found
 
 
 def _addresses(rule: Row) -> list[str]:
@@ -93,9 +112,3 @@ def _addresses(rule: Row) -> list[str]:
         return [recipient["emailAddress"]["address"].lower() for recipient in listed]
     except (AttributeError, KeyError, TypeError):
         raise Incomplete(f"messageRules: a rule whose recipients are not told: {str(rule.get('id'))[:80]}") from None
-
-
-def _mails(accounts: Accounts, row: int) -> Iterable[str]:
-    mail: str | None = accounts.columns["email"][row]
-    aliases: Sequence[str] = accounts.columns["aliases"][row]
-    return [*([mail.lower()] if mail else ()), *aliases]

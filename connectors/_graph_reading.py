@@ -5,11 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import partial
-from sys import intern
 
+import numpy as np
+import pyarrow.compute as pc
+
+from connectors._bulk_held import Members
+from connectors._bulk_rows import UNKNOWN, Accounts, Index, Numbers, hashes, index, joined, part
 from connectors._graph_access import (
     Access,
     Applications,
+    Device,
     Roles,
     application_access,
     device_access,
@@ -17,9 +22,10 @@ from connectors._graph_access import (
     licence_access,
     role_access,
 )
-from connectors._graph_accounts import SELECT, Accounts, Columns, columns, deleted, instant, without
+from connectors._graph_accounts import SELECT, deleted
 from connectors._graph_listing import EVENTUAL, Listings, Row, told
 from connectors._graph_mailboxes import Mailboxes
+from connectors._graph_pages import devices_of, ids, led_by, members_of, owned, registered, signed_in, users_of
 from connectors._graph_rights import SEES_HIDDEN, rights
 from connectors._http import NotThere, Refused
 from reconciler.connector import Answer, Ended, Incomplete, SourceError, Unreadable, together
@@ -45,22 +51,21 @@ class Reading:
     fixes: Mapping[str, str]  # area -> the permission it needs
     granted: frozenset[str] | None = None  # the permissions that the token names, where it does
     accounts: Accounts = field(default_factory=Accounts)
-    gone: list[Columns] = field(default_factory=list)  # deleted users
-    states: list[tuple[str, str, bool]] = field(default_factory=list)  # (user, licence, inherited)
+    gone: Accounts = field(default_factory=Accounts)  # deleted users
+    holders: dict[tuple[str, bool], list[Numbers]] = field(default_factory=dict)  # (licence, inherited) -> users, by hash
     groups: list[Row] = field(default_factory=list)
+    group_ids: frozenset[str] = frozenset()
     owners: dict[str, str | None] = field(default_factory=dict)  # group -> one of its owners
-    members: dict[str, list[str]] = field(default_factory=dict)  # group -> ids of whatever is in it
+    members: Members = field(default_factory=Members)
     differing: list[str] = field(default_factory=list)  # groups with fewer members than they count
     removed: set[str] = field(default_factory=set)  # groups deleted since they were listed
     unseen: set[str] = field(default_factory=set)  # groups whose members may not be seen
     strangers: set[str] = field(default_factory=set)  # users met in groups that the listing of users lacks
-    seen: dict[str, set[str]] = field(default_factory=dict)  # further listings of users or groups -> ids in them
-    sign_ins: dict[str, int | None] = field(default_factory=dict)
-    managers: dict[str, str] = field(default_factory=dict)
-    mfa: dict[str, bool] | None = None  # None: the report was not read
+    seen: dict[str, Index] = field(default_factory=dict)  # further listings of users or groups -> what they tell, by id
+    mfa: Index | None = None  # None: the report was not read
     skus: list[Row] = field(default_factory=list)
     roles: Roles | None = None
-    devices: list[Row] = field(default_factory=list)
+    devices: list[Device] = field(default_factory=list)
     applications: Applications = field(default_factory=lambda: Applications([]))
     mailboxes: Mailboxes | None = None  # None: nobody asked for them
 
@@ -103,51 +108,39 @@ class Reading:
     def _users(self) -> Iterator[Answer]:
         wanted = ",".join((*SELECT, "licenseAssignmentStates", *dict.fromkeys(self.extra.values())))
         before = self.listings.count("users")
-        read = self.listings.read(f"users?$select={wanted}&$top=999", self._taken)
-        self.accounts.add([part for part, _ in read.parts])
-        for _, states in read.parts:
-            self.states += states
+        read = self.listings.read(f"users?$select={wanted}&$top=999", partial(users_of, extra=self.extra))
+        self.accounts = Accounts([users.accounts for users in read.parts])
+        for licence, holders in (each for users in read.parts for each in users.licences.items()):
+            self.holders.setdefault(licence, []).append(holders)
         found = len(self.accounts)
         yield Ended("users", read.pages, found, self.listings.declared("users", before, found))
-
-    def _taken(self, users: list[Row]) -> tuple[Columns, list[tuple[str, str, bool]]]:
-        """A page of users as columns, and their licences; the page itself is let go."""
-        states = [
-            (user["id"], state["skuId"], state.get("assignedByGroup") is not None)
-            for user in users
-            for state in user.get("licenseAssignmentStates") or ()
-        ]
-        return columns(users, self.extra), states
 
     def _deleted(self) -> Iterator[Answer]:
         wanted = ",".join((*SELECT, *dict.fromkeys(self.extra.values())))
         path = "directory/deletedItems/microsoft.graph.user"
         before = self.listings.count(path)
-        read = self.listings.read(f"{path}?$select={wanted}&$top=999", lambda users: deleted(users, self.extra))
-        self.gone = read.parts
+        read = self.listings.read(f"{path}?$select={wanted}&$top=999", lambda users: part(deleted(users, self.extra)))
+        self.gone = Accounts(read.parts)
         yield Ended("deleted users", read.pages, read.rows, self.listings.declared(path, before, read.rows))
 
     def _sign_ins(self) -> Iterator[Answer]:
         """Sign-ins are read apart: one missing licence would refuse the whole listing."""
-        found, read = self.listings.rows("users?$select=id,signInActivity&$top=500")
-        for user in found:
-            seen = user.get("signInActivity") or {}
-            self.sign_ins[user["id"]] = instant(seen.get("lastSuccessfulSignInDateTime") or seen.get("lastSignInDateTime"))
-        self.seen["sign-in activity"] = {user["id"] for user in found}
-        yield Ended("sign-in activity", read.pages, len(found))
+        yield from self._about_users("sign-in activity", "users?$select=id,signInActivity&$top=500", signed_in)
 
     def _managers(self) -> Iterator[Answer]:
-        found, read = self.listings.rows("users?$select=id&$expand=manager($select=id)&$top=100")
-        self.managers = {user["id"]: user["manager"]["id"] for user in found if (user.get("manager") or {}).get("id")}
-        self.seen["managers"] = {user["id"] for user in found}
-        yield Ended("managers", read.pages, len(found))
+        yield from self._about_users("managers", "users?$select=id&$expand=manager($select=id)&$top=100", led_by)
+
+    def _about_users(self, scope: str, path: str, take: Callable[[list[Row]], Numbers]) -> Iterator[Answer]:
+        """A further listing of the users: of each page only a number for every user is kept."""
+        read = self.listings.read(path, lambda users: (ids(users), take(users)))
+        self.seen[scope] = index(read.parts)
+        yield Ended(scope, read.pages, len(self.seen[scope]))
 
     def _registrations(self) -> Iterator[Answer]:
-        found, read = self.listings.rows(
-            "reports/authenticationMethods/userRegistrationDetails?$select=id,isMfaRegistered&$top=999"
-        )
-        self.mfa = {row["id"]: row["isMfaRegistered"] for row in found if isinstance(row.get("isMfaRegistered"), bool)}
-        yield Ended("registered methods", read.pages, len(found))
+        path = "reports/authenticationMethods/userRegistrationDetails?$select=id,isMfaRegistered&$top=999"
+        read = self.listings.read(path, lambda rows: (ids(rows), registered(rows)))
+        self.mfa = index(read.parts)
+        yield Ended("registered methods", read.pages, len(self.mfa))
 
     # --- groups ---------------------------------------------------------------------------------------------------
 
@@ -157,6 +150,7 @@ class Reading:
         found = len(self.groups)
         yield Ended("groups", read.pages, found, self.listings.declared("groups", before, found))
         yield from self._hidden()
+        self.group_ids = frozenset(group["id"] for group in self.groups)
 
     def _hidden(self) -> Iterator[Answer]:
         """Groups that show their members only to who may see hidden ones: to others they look empty, and are left out."""
@@ -171,34 +165,31 @@ class Reading:
 
         The count's index lags, so a group that is short of it is looked at again at the end, and the count asked for by itself.
         """
+        path, meet = f"groups/{group}/members", partial(members_of, accounts=self.accounts, groups=self.group_ids)
         try:
-            found, read = self.listings.rows(f"groups/{group}/members?$select=id&$count=true&$top=999", EVENTUAL)
-            counted = read.count
-            if again and (counted is None or counted > len(found)):
-                asked = self.listings.count(f"groups/{group}/members")
+            read = self.listings.read(f"{path}?$select=id&$count=true&$top=999", meet, EVENTUAL)
+            found, counted = len(Index(joined(page.ids for page in read.parts))), read.count
+            if again and (counted is None or counted > found):
+                asked = self.listings.count(path)
                 counted = min((number for number in (counted, asked) if number is not None), default=None)
         except NotThere:
             if self.listings.still_there("groups", [group]):
                 raise
             self.removed.add(group)
             return
-        if not again and (counted is None or counted > len(found)):
+        if not again and (counted is None or counted > found):
             self.differing.append(group)
             return
-        self.members[group] = [intern(member["id"]) for member in found]
-        for member in found:
-            if member.get("@odata.type") == "#microsoft.graph.user" and member["id"] not in self.accounts:
-                self.strangers.add(member["id"])
-        total = None if counted is None else max(len(found), counted)
-        yield Ended(f"members of {group}", read.pages, len(found), total, lags=True)
+        self.members.put(group, joined(page.people for page in read.parts), (here for page in read.parts for here in page.groups))
+        self.strangers.update(here for page in read.parts for here in page.strangers)
+        total = None if counted is None else max(found, counted)
+        yield Ended(f"members of {group}", read.pages, found, total, lags=True)
 
     def _owners(self) -> Iterator[Answer]:
-        found, read = self.listings.rows("groups?$select=id&$expand=owners($select=id)&$top=100")
-        for group in found:
-            owners = [owner["id"] for owner in group.get("owners") or [] if owner.get("id") in self.accounts]
-            self.owners[group["id"]] = min(owners, default=None)
-        self.seen["owners of groups"] = {group["id"] for group in found}
-        yield Ended("owners of groups", read.pages, len(found))
+        read = self.listings.read("groups?$select=id&$expand=owners($select=id)&$top=100", partial(owned, accounts=self.accounts))
+        self.owners = {group: owner for page in read.parts for group, owner in page}
+        self.seen["owners of groups"] = Index(hashes(self.owners))
+        yield Ended("owners of groups", read.pages, len(self.owners))
 
     # --- roles, licences, devices, applications -------------------------------------------------------------------
 
@@ -244,7 +235,11 @@ class Reading:
 
     def _devices(self) -> Iterator[Answer]:
         before = self.listings.count("devices")
-        self.devices, read = self.listings.rows("devices?$select=id,displayName&$expand=registeredOwners($select=id)&$top=100")
+        read = self.listings.read(
+            "devices?$select=id,displayName&$expand=registeredOwners($select=id)&$top=100",
+            partial(devices_of, accounts=self.accounts),
+        )
+        self.devices = list({device.id: device for page in read.parts for device in page}.values())
         found = len(self.devices)
         yield Ended("devices", read.pages, found, self.listings.declared("devices", before, found))
 
@@ -260,9 +255,7 @@ class Reading:
 
     def _assigned(self, app: str) -> Iterator[Answer]:
         found, count = self.listings.agreed(f"servicePrincipals/{app}/appRoleAssignedTo?$top=999")
-        for one in found:
-            told(one, "principalId", "appRoleAssignedTo")
-        self.applications.assigned[app] = found
+        self.applications.assigned[app] = [told(one, "principalId", "appRoleAssignedTo") for one in found]
         yield Ended(f"people assigned to {app}", count, len(found))
 
     def _consents(self) -> Iterator[Answer]:
@@ -271,7 +264,7 @@ class Reading:
             told(one, "clientId", "oauth2PermissionGrants")
             if told(one, "consentType", "oauth2PermissionGrants") == "Principal":
                 told(one, "principalId", "oauth2PermissionGrants")
-        self.applications.consents = found
+        self.applications.consents = [(one["clientId"], one.get("principalId")) for one in found]
         yield Ended("consents", count, len(found))
 
     # --- what it comes to -----------------------------------------------------------------------------------------
@@ -283,48 +276,55 @@ class Reading:
             raise Incomplete(
                 f"{known[0]} is a member of a group, and the listing of users does not hold it: the listing is short"
             )
-        groups = {group["id"] for group in self.groups} | self.unseen
+        groups = sorted({group["id"] for group in self.groups} | self.unseen)
         for scope, seen in self.seen.items():
-            path, all_of_them = ("groups", groups) if scope == "owners of groups" else ("users", set(self.accounts.place))
-            if self.listings.still_there(path, all_of_them - seen):
-                raise Incomplete(
-                    f"{scope}: the listing lacks {len(all_of_them - seen)} of {len(all_of_them)} {path}; nothing of it is used"
-                )
+            if scope == "owners of groups":
+                path, every, lacking = "groups", len(groups), [groups[n] for n in np.flatnonzero(seen.lacks(hashes(groups)))]
+            else:
+                path, every, lacking = "users", len(self.accounts), self.accounts.named(seen.lacks(self.accounts.ids))
+            if self.listings.still_there(path, lacking):
+                raise Incomplete(f"{scope}: the listing lacks {len(lacking)} of {every} {path}; nothing of it is used")
         yield from self._mfa_told()
 
     def _mfa_told(self) -> Iterator[Answer]:
         """The report of registered methods is taken only when it tells of nearly everybody who can sign in."""
-        on = self.accounts.columns.get("enabled", [])
-        kinds = self.accounts.columns.get("kind", [])
-        people = [
-            here for here, enabled, kind in zip(self.accounts.place, on, kinds, strict=True) if enabled and kind == "person"
-        ]
-        silent = [] if self.mfa is None else [here for here in people if here not in self.mfa]
-        if len(silent) > max(20, (1 - FEWEST_TOLD) * len(people)):
+        if self.mfa is None:
+            return
+        enabled, kinds = self.accounts.column("enabled"), self.accounts.column("kind")
+        people = pc.fill_null(pc.and_(enabled, pc.equal(kinds, "person")), False).to_numpy()
+        silent = int(np.count_nonzero(people & (self.mfa.find(self.accounts.ids) == UNKNOWN)))
+        total = int(np.count_nonzero(people))
+        if silent > max(20, (1 - FEWEST_TOLD) * total):
             self.mfa = None
             yield Unreadable(
-                "mfa", f"the report tells nothing of {len(silent)} of {len(people)} people who can sign in", "ask again tomorrow"
+                "mfa", f"the report tells nothing of {silent} of {total} people who can sign in", "ask again tomorrow"
             )
 
     def tables(self) -> Iterator[Answer]:
         """Accounts, entitlements and grants, once everything was read."""
-        access = Access(self.accounts)
-        group_access(access, self.groups, self.members, self.owners)
-        privileged = {} if self.roles is None else role_access(access, self.roles, self.members)
+        access = Access(self.accounts, self.members)
+        group_access(access, self.groups, self.owners)
+        privileged = Index() if self.roles is None else role_access(access, self.roles)
         if self.skus:
-            licence_access(access, self.skus, self.states)
+            licence_access(access, self.skus, self.holders)
         device_access(access, self.devices)
-        application_access(access, self.applications, self.members)
+        application_access(access, self.applications)
         whole = self.roles is not None and self.roles.eligible is not None
-        self.accounts.add([without(part, self.accounts) for part in self.gone])  # who was restored meanwhile is no longer gone
-        self.accounts.fill("last_login_at", self.sign_ins)
-        self.accounts.fill("manager_account_id", {who: led for who, led in self.managers.items() if led in self.accounts})
-        self.accounts.fill("mfa", self.mfa or {})
-        self.accounts.fill("privileged", privileged, False if whole else None)
+        self.accounts.add(self.gone)  # who was restored meanwhile is no longer gone
         if self.mailboxes:
-            yield from self.mailboxes.add(access, self.accounts)
-        yield self.accounts.page()
-        yield from access.pages()
+            yield from self.mailboxes.add(access)
+        yield from self.accounts.pages(self._learnt(privileged, whole))
+        yield from access.held.pages(self.accounts.texts, "groups, roles, licences, devices, applications")
+
+    def _learnt(self, privileged: Index, whole: bool) -> dict[str, Numbers]:
+        """What the further listings tell of the accounts, row by row."""
+        everybody, nobody = self.accounts.ids, Index()
+        return {
+            "last_login_at": self.seen.get("sign-in activity", nobody).find(everybody),
+            "manager_account_id": self.accounts.rows(self.seen.get("managers", nobody).find(everybody)),
+            "mfa": (nobody if self.mfa is None else self.mfa).find(everybody),
+            "privileged": np.where(privileged.lacks(everybody), 0 if whole else UNKNOWN, 1),
+        }
 
 
 def _named(rows: list[Row], path: str) -> list[Row]:

@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
-import sys
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from functools import cached_property, partial
+from functools import partial
 from typing import Any
 from urllib.parse import urlsplit
 
+import numpy as np
+
+from connectors._bulk_held import Held
+from connectors._bulk_rows import Accounts, Numbers, hashes, numbers
 from connectors._examining import host
 from connectors._google_access import AT_ONCE, SCOPE, Access, Settings
-from connectors._google_accounts import account, by_mail, employee_id, tombstone
+from connectors._google_accounts import MANAGER, Addresses, Users, decisive, known_by, tombstones_of, users_of
 from connectors._google_areas import OPTIONAL, Areas
 from connectors._google_asking import Asking
 from connectors._google_by_hand import cannot, instruct
 from connectors._google_examining import examined
-from connectors._google_held import Held, Json, Member, Membership, add_groups
-from connectors._google_listing import Listed, Twice, having, ids, listed, there, wording
+from connectors._google_held import Json, Places, add_groups
+from connectors._google_listing import Listed, Twice, having, ids, keys, listed, paged, there, wording
+from connectors._google_members import Membership, Met
 from connectors._google_writer import ORDER, SETTLES, WRITES, GoogleWriter
 from connectors._http import Api, NotThere, loopback
 from connectors._writing import AT_HAND
@@ -32,12 +37,9 @@ from reconciler.connector import (
     Identity,
     Incomplete,
     Need,
-    Page,
     Right,
-    page,
     together,
 )
-from reconciler.tables import ACCOUNTS, ENTITLEMENTS
 
 __all__ = ["NEEDS", "ORDER", "WRITES", "Settings", "cannot", "examine", "held", "instruct", "read", "whereabouts", "writer"]
 
@@ -55,6 +57,7 @@ ESSENTIAL = tuple(f"{SCOPE}admin.directory.{what}.readonly" for what in ("user",
 
 
 MOST_STRANGERS = 20
+_OF_A_GROUP = frozenset(("id", "email", "adminCreated", "directMembersCount"))
 
 
 def read(settings: Settings, context: Context) -> Iterator[Answer]:
@@ -119,13 +122,11 @@ class _Reading:
         self.directory = self.access.directory(ESSENTIAL)
         self.words = wording("admin", "directory_v1", settings.api_url)
         self.customer_id = settings.customer
-        self.accounts: dict[str, dict[str, Any]] = {}
-        self.deleted: dict[str, dict[str, Any]] = {}
+        self.accounts, self.deleted = Accounts(), Accounts()
+        self.addresses = Addresses(self.accounts)
         self.groups: dict[str, Any] = {}
-        self.members: dict[str, list[Member]] = {}
+        self.membership = Membership()
         self.differing: list[Json] = []  # groups whose members are not as many as they say
-        self.user_listing = Twice("users", self._list_users, _decisive, self._user_ids)
-        self.group_listing = Twice("groups", self._list_groups, lambda group: str(group["id"]), self._group_ids)
 
     def customer(self) -> Iterator[Answer]:
         """Who answers: the customer's own id, or where that may not be asked for the name it is configured by."""
@@ -142,11 +143,12 @@ class _Reading:
         """All that the directory tells, as fast as its quota allows."""
         beside = [areas.roles, areas.devices, *([self.read_deleted] if self.settings.deleted_users else [])]
         yield from self.essentials(*beside)
-        yield from areas.applications(self.accounts.values(), self._one_user)
+        yield from areas.applications(self.accounts, self._one_user)
 
     def essentials(self, *beside: Callable[[], Iterator[Answer]]) -> Iterator[Answer]:
         """Users, groups, and the members of every group."""
         yield from together([self.read_users, self.read_groups, *beside], AT_ONCE)
+        self.membership = Membership(self.accounts, self.addresses, self.groups)
         yield from together((partial(self.read_members, group) for group in list(self.groups.values())), AT_ONCE)
         yield from together((partial(self.read_members, group, True) for group in self.differing), AT_ONCE)
         self.meet_strangers()
@@ -165,39 +167,36 @@ class _Reading:
     # --- users and groups -----------------------------------------------------------------------------------------
 
     def read_users(self) -> Iterator[Answer]:
-        found = self.user_listing.sure()
-        self.accounts = {one["account_id"]: one for one in found.rows}  # somebody who moved between pages comes twice
-        yield Ended("users", found.pages, len(found.rows))
+        found = Twice("users", self._list_users, known_by, self._user_ids).sure()
+        self.accounts = Accounts([users.accounts for users in found])  # somebody who moved between pages comes twice
+        self.addresses = Addresses(self.accounts)
+        yield Ended("users", len(found), len(np.unique(known_by(found))))
 
     def _users(self, **asked: Any) -> Any:
         return self.words.users().list(customer=self.settings.customer, maxResults=500, orderBy="email", **asked)
 
-    def _list_users(self) -> Listed:
-        return listed(self.directory, self._users(projection="full"), "users", self._account)
+    def _list_users(self) -> list[Users]:
+        return paged(self.directory, self._users(projection="full"), "users", partial(users_of, extra=self.settings.extra))
 
-    def _account(self, user: Json) -> dict[str, Any]:
-        return account(user, self.settings.extra)
-
-    def _user_ids(self, **asked: Any) -> set[str]:
+    def _user_ids(self, **asked: Any) -> Numbers:
         """From the other end, with what decides whose account it is: lost on one way, it is told on the other."""
         request = self._users(sortOrder="DESCENDING", fields="nextPageToken,users(id,externalIds)", **asked)
-        return ids(self.directory, request, "users", lambda user: f"{user['id']} {employee_id(user)}")
+        return ids(self.directory, request, "users", decisive)
 
     def _one_user(self, here: str) -> dict[str, Any] | None:
-        found = there(self.directory, self.words.users().get(userKey=here, projection="full"))
-        return None if found is None else self._account(found)
+        return there(self.directory, self.words.users().get(userKey=here, projection="full"))
 
     def read_deleted(self) -> Iterator[Answer]:
-        found = Twice("deleted users", self._tombstones, _decisive, lambda: self._user_ids(showDeleted="true")).sure()
-        self.deleted = {one["account_id"]: one for one in found.rows}
-        yield Ended("deleted users", found.pages, len(found.rows))
+        found = Twice("deleted users", self._tombstones, known_by, lambda: self._user_ids(showDeleted="true")).sure()
+        self.deleted = Accounts([users.accounts for users in found])
+        yield Ended("deleted users", len(found), len(np.unique(known_by(found))))
 
-    def _tombstones(self) -> Listed:
+    def _tombstones(self) -> list[Users]:
         request = self._users(projection="full", showDeleted="true")
-        return listed(self.directory, request, "users", lambda user: tombstone(user, self.settings.extra))
+        return paged(self.directory, request, "users", partial(tombstones_of, extra=self.settings.extra))
 
     def read_groups(self) -> Iterator[Answer]:
-        found = self.group_listing.sure()
+        found = Twice("groups", self._list_groups, keys(_id), self._group_ids).sure().once(_id)
         self.groups = {group["id"]: group for group in found.rows}
         yield Ended("groups", found.pages, len(found.rows))
 
@@ -205,11 +204,11 @@ class _Reading:
         return self.words.groups().list(customer=self.settings.customer, maxResults=200, orderBy="email", **asked)
 
     def _list_groups(self) -> Listed:
-        return listed(self.directory, self._groups(), "groups", having("id", "email"))
+        return listed(self.directory, self._groups(), "groups", _group)
 
-    def _group_ids(self) -> set[str]:
+    def _group_ids(self) -> Numbers:
         request = self._groups(sortOrder="DESCENDING", fields="nextPageToken,groups/id")
-        return ids(self.directory, request, "groups", lambda group: str(group["id"]))
+        return ids(self.directory, request, "groups", _id)
 
     def _one_group(self, here: str) -> dict[str, Any] | None:
         return there(self.directory, self.words.groups().get(groupKey=here))
@@ -224,78 +223,62 @@ class _Reading:
                 raise
             del self.groups[group["id"]]  # deleted since it was listed
             return
-        agrees = declared is None or declared in _totals(found.rows)
+        types = sum((page.types for page in found), Counter[str]())
+        agrees = declared is None or declared in _totals(types)
         if not agrees and not again:
             self.differing.append(group)
             return
-        self.members[group["id"]] = [self._identified(member, group) for member in found.rows]
-        rows = len(found.rows)
+        self.membership.join(group, found)
+        rows = types.total()
         counted = None if declared is None else rows if agrees else max(rows, declared)
-        yield Ended(f"members of {group.get('email', group['id'])}", found.pages, rows, counted, lags=True)
+        yield Ended(f"members of {group.get('email', group['id'])}", len(found), rows, counted, lags=True)
 
-    def _members(self, group_id: str) -> Listed:
-        return listed(self.directory, self.words.members().list(groupKey=group_id, maxResults=200), "members", having("type"))
-
-    def _identified(self, member: Json, group: Json) -> Member:
-        """A member with an id: its own, or that of the user or group with its address."""
-        mail = str(member.get("email") or "").lower()
-        here = member.get("id") or self.by_mail.get(mail) or self._group_of(mail)
-        if here is None:
-            raise Incomplete(
-                f"group {group.get('email', group['id'])}: a member came without an id; nothing of the listing is used"
-            )
-        known = self.accounts.get(here)
-        return Member(known["account_id"] if known else here, sys.intern(member["type"]), "" if known else mail)
-
-    def _group_of(self, mail: str) -> str | None:
-        return next((group["id"] for group in self.groups.values() if str(group.get("email")).lower() == mail), None)
-
-    @cached_property
-    def by_mail(self) -> Mapping[str, str]:
-        """Users by every address they have, once all were listed."""
-        return by_mail(self.accounts.values())
+    def _members(self, group_id: str) -> list[Met]:
+        request = self.words.members().list(groupKey=group_id, maxResults=200)
+        return paged(self.directory, request, "members", self.membership.meet)
 
     def meet_strangers(self) -> None:
         """Members with an address of ours whom the listing did not have were made, or deleted, since; many were not."""
-        domains = {mail.rpartition("@")[2] for mail in by_mail(self.accounts.values())}
-        outside = [m for held in self.members.values() for m in held if m.type == "USER" and m.id not in self.accounts]
-        strangers = {m.id for m in outside if m.email.rpartition("@")[2] in domains}
+        strangers = self.membership.strangers
         if len(strangers) > MOST_STRANGERS:
             raise Incomplete(f"{len(strangers)} members are users that the listing of users does not hold: the listing is short")
-        known = {m.id: self.by_mail.get(m.email) for m in outside}
         for here in sorted(strangers):
-            found = self._one_user(here)
-            if found is None and known[here] is not None and here not in self.deleted:
-                raise Incomplete(f"member {here} of a group, who is nobody, has the address of user {known[here]}")
-            self.accounts |= {} if found is None else {here: found}
+            found, owner = self._one_user(here), self.addresses.rows([strangers[here][0]])
+            if found is not None:
+                self.accounts.add(Accounts([users_of([found], self.settings.extra).accounts]))
+                self.membership.admit(here)
+            elif owner[0] >= 0 and self.deleted.rows(hashes([here]))[0] < 0:
+                raise Incomplete(
+                    f"member {here} of a group, who is nobody, has the address of user {self.accounts.texts[int(owner[0])]}"
+                )
+        self.addresses = Addresses(self.accounts) if strangers else self.addresses
 
     # --- answers ----------------------------------------------------------------------------------------------------
 
     def answers(self, areas: Areas) -> Iterator[Answer]:
-        """What was read, as the tables of the contract."""
-        mails, held = by_mail(self.accounts.values()), Held()
-        places = Membership(self.accounts, self.members)
-        for one in self.accounts.values():
-            one["manager_account_id"] = mails.get(one["manager_mail"])
+        """What was read, as the tables of the contract; who is told among the deleted and the others is not deleted."""
+        held, places = Held(), Places(self.accounts, self.membership.members, self.membership.everybody)
         add_groups(held, self.groups.values(), places)
-        areas.add(held, places, mails)
-        gone = [one for here, one in self.deleted.items() if here not in self.accounts]
-        yield page("accounts", [*self.accounts.values(), *gone], ACCOUNTS.names, "users")
-        yield page(
-            "entitlements", held.entitlements.values(), ENTITLEMENTS.names, "groups, roles, licences, devices, applications"
-        )
-        yield Page("grants", held.grants, "memberships")
+        areas.add(held, places, self.addresses)
+        self.accounts.add(self.deleted)
+        managers = self.addresses.of(numbers(self.accounts.column(MANAGER)))
+        yield from self.accounts.pages({"manager_account_id": managers})
+        yield from held.pages(self.accounts.texts, "groups, roles, licences, devices, applications")
 
 
-def _decisive(one: Json) -> str:
-    return f"{one['account_id']} {one['employee_id']}"
+def _id(group: Json) -> str:
+    return str(group["id"])
+
+
+def _group(row: Json) -> Json:
+    """What is kept of a group."""
+    return {name: value for name, value in having("id", "email")(row).items() if name in _OF_A_GROUP}
 
 
 def _count(group: Json) -> int | None:
     return int(group["directMembersCount"]) if "directMembersCount" in group else None
 
 
-def _totals(members: Sequence[Json]) -> set[int]:
+def _totals(types: Counter[str]) -> set[int]:
     """What a group may say of itself: Google counts "users that are direct members", and leaves open what of groups in groups."""
-    kinds = [member["type"] for member in members]
-    return {len(kinds), len(kinds) - kinds.count("GROUP"), kinds.count("USER")}
+    return {types.total(), types.total() - types["GROUP"], types["USER"]}

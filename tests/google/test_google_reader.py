@@ -12,8 +12,9 @@ from typing import Any
 import pytest
 
 from connectors import _http
+from connectors._bulk_rows import hashes
 from connectors._google_access import Pace
-from connectors._google_listing import Listed, Twice, listed
+from connectors._google_listing import Listed, Twice, keys, listed
 from connectors._http import PageExpired
 from connectors.google_workspace import Settings, read
 from reconciler.connector import Answer, Context, Ended, Identity, Incomplete, Page, SourceError, Unreadable
@@ -61,8 +62,7 @@ def answers(google: Served, **told: Any) -> list[Answer]:
 
 
 def table(found: list[Answer], name: str) -> list[Row]:
-    page = next(a for a in found if isinstance(a, Page) and a.table == name)
-    return [dict(zip(page.columns, values, strict=True)) for values in zip(*page.columns.values(), strict=True)]
+    return [row for page in found if isinstance(page, Page) and page.table == name for row in page.rows()]
 
 
 def accounts(found: list[Answer]) -> dict[str, Row]:
@@ -324,7 +324,7 @@ def test_somebody_who_is_made_while_we_read_is_no_error(google: Served, whole: l
 
 
 def test_two_ways_that_never_agree_are_not_believed() -> None:
-    never = Twice("users", lambda: Listed([1, 2], 1), str, lambda: {"1"})
+    never = Twice("users", lambda: Listed([1, 2], 1), keys(str), lambda: hashes(["1"]))
     with pytest.raises(Incomplete, match=r"2 came one way and 1 the other"):
         never.sure()
 

@@ -113,8 +113,7 @@ def answers(key_file: Path) -> list[Answer]:
 
 
 def table(found: list[Answer], name: str) -> list[dict[str, Any]]:
-    page = next(a for a in found if isinstance(a, Page) and a.table == name)
-    return [dict(zip(page.columns, values, strict=True)) for values in zip(*page.columns.values(), strict=True)]
+    return [row for page in found if isinstance(page, Page) and page.table == name for row in page.rows()]
 
 
 def test_reads_everybody(workspace: Workspace, key_file: Path) -> None:

@@ -59,7 +59,7 @@ def answers(tmp_path: Path) -> Iterator[list[Answer]]:
 
 def rows(answers: list[Answer], table: str) -> list[dict[str, Any]]:
     pages = [a for a in answers if isinstance(a, Page) and a.table == table]
-    return [dict(zip(p.columns, row, strict=True)) for p in pages for row in zip(*p.columns.values(), strict=True)]
+    return [row for page in pages for row in page.rows()]
 
 
 def test_people_and_groups_are_read_whole(answers: list[Answer]) -> None:

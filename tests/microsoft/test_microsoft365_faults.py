@@ -102,10 +102,9 @@ def answers(server: GraphServer) -> list[Answer]:
 
 def told(found: list[Answer]) -> dict[str, Any]:
     """Every table as rows in an order of their own."""
-    made = {}
+    made: dict[str, Any] = {}
     for page in (a for a in found if isinstance(a, Page)):
-        rows = [dict(zip(page.columns, row, strict=True)) for row in zip(*page.columns.values(), strict=True)]
-        made[page.table] = sorted(rows, key=repr)
+        made[page.table] = sorted([*made.get(page.table, ()), *page.rows()], key=repr)
     return made
 
 
