@@ -208,8 +208,8 @@ with opened(sys.argv[1]) as store:
 
 
 def test_several_processes_may_be_the_first_to_open(url: str) -> None:
-    children = [subprocess.Popen([sys.executable, "-c", OPENS, url], stdout=subprocess.PIPE, cwd=ROOT) for _ in range(4)]
-    assert [child.communicate()[0].strip() for child in children] == [b"0"] * 4
+    children = [subprocess.Popen([sys.executable, "-c", OPENS, url], stdout=subprocess.PIPE, cwd=ROOT) for _ in range(3)]
+    assert [child.communicate()[0].strip() for child in children] == [b"0"] * 3
 
 
 SAVES_FOR_EVER = """
