@@ -61,7 +61,7 @@ class Tokens:
 
     @cached_property
     def key(self) -> rsa.RSAPrivateKey:
-        return rsa.generate_private_key(65537, 1024)  # short: it protects nothing, and whoever reads it tests it each time
+        return rsa.generate_private_key(65537, 1024)  # noqa: S505 - it protects nothing, and a long one takes long to read
 
     def info(self, token_uri: str) -> dict[str, str]:
         """The JSON object of the service account's key file."""
