@@ -3,7 +3,7 @@
 The server runs in a process of its own. Users in one chain: the best of eight turns each. With 300 ms a page, which is what
 a user of the real service sees, once each.
 
-Like for like: the same pages of the same server, the same `$select`, over TLS. Not like for like: ours turns users into the
+Like for like: the same pages of the same server, the same `$select`, without TLS. Not like for like: ours turns users into the
 columns of accounts and checks every page, asks for the tenant's own count before, and reads parallel chains within the
 documented quotas, where the loop of plain `requests` keeps the dicts of one page after the other. The slow loop reads the
 members of a sample of the groups, and the rest is worked out from it. The SDK is timed on its models alone, without network.
