@@ -2,6 +2,7 @@
 
 A quarter of a million people as Python's own objects take ten times the memory. A text that is only looked up is known by its
 64-bit hash, under a key that Python draws anew for every process: among a million texts two are alike once in 37 million readings.
+Whoever is found in a group or a device, or left out as known, is compared by the text itself.
 """
 
 from __future__ import annotations
@@ -120,13 +121,21 @@ class Accounts:
     def __len__(self) -> int:
         return len(self.ids)
 
-    def rows(self, ids: Numbers) -> Numbers:
-        """The row of each id, by its hash; UNKNOWN for strangers."""
+    def rows(self, ids: Sequence[str | None]) -> Numbers:
+        """The row of each id; UNKNOWN for strangers. Raises Incomplete when a stranger's id has the hash of an account's."""
+        rows = self.rows_of(hashes(ids))
+        self._compare(pa.array(ids, pa.string()), rows)
+        return rows
+
+    def rows_of(self, ids: Numbers) -> Numbers:
+        """The same by hashes, where the texts themselves are not held any more."""
         return self._index.find(ids)
 
     def add(self, others: Accounts) -> None:
-        """Further accounts after these; those that are known already are left out."""
-        new = self._index.lacks(others.ids)
+        """Further accounts after these; those that are known already are left out. Raises Incomplete when two ids have one hash."""
+        rows = self.rows_of(others.ids)
+        self._compare(others.texts, rows)
+        new = rows == UNKNOWN
         self._batches += pa.Table.from_batches(others._batches).filter(pa.array(new)).to_batches() if new.any() else ()
         self.ids = joined((self.ids, others.ids[new]))
         self._index = Index(self.ids)
@@ -178,14 +187,23 @@ class Accounts:
             return self.texts.take(made).dictionary_encode()
         return made.cast(pa.bool_()) if column.type == pa.bool_() else made
 
+    def _compare(self, ids: pa.Array, rows: Numbers) -> None:
+        known = np.flatnonzero(rows != UNKNOWN)
+        if len(known) and not ids.take(pa.array(known)).equals(self.texts.take(pa.array(rows[known]))):
+            raise _alike()
+
     def _tell_once(self) -> None:
         texts = whole(self.column("account_id"))
         _, first, which = np.unique(self.ids, return_index=True, return_inverse=True)
         last = np.empty(len(first), np.int64)
         last[which] = np.arange(len(which))
         if not texts.equals(texts.take(pa.array(last[which]))):
-            raise Incomplete("accounts: two ids have one hash, which happens once in 37 million readings; run again")
+            raise _alike()
         rows = last[np.argsort(first)]
         table = pa.Table.from_batches(self._batches).combine_chunks().take(pa.array(rows))
         self._batches, self.ids = deque(table.combine_chunks().to_batches()), self.ids[rows]
         self._index = Index(self.ids)
+
+
+def _alike() -> Incomplete:
+    return Incomplete("accounts: two ids have one hash, which happens once in 37 million readings; run again")

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from connectors._bulk_held import Entitlement, Held, Members
-from connectors._bulk_rows import Accounts, Numbers, Rows, hashes
+from connectors._bulk_rows import Accounts, Numbers, Rows
 from connectors._google_accounts import Addresses
 
 Json = Mapping[str, Any]
@@ -26,7 +26,7 @@ class Places:
 
     def holders(self, principal: str) -> tuple[Numbers | Rows, bool]:
         """An account itself (True), or everybody in a group at any depth; nobody when it is neither."""
-        row = self.accounts.rows(hashes([principal]))
+        row = self.accounts.rows([principal])
         return (row, True) if row[0] >= 0 else (self.members.of(self.members.with_below(principal)), False)
 
 

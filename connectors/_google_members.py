@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from connectors._bulk_held import Members
-from connectors._bulk_rows import UNKNOWN, Accounts, hashes
+from connectors._bulk_rows import UNKNOWN, Accounts
 from connectors._google_accounts import Addresses
 from connectors._google_listing import having
 from reconciler.connector import Incomplete
@@ -46,7 +46,7 @@ class Membership:
     def meet(self, members: Sequence[Json]) -> Met:
         """What a page of members comes to; people from outside have no account here, and are left out."""
         types = Counter([_typed(member)["type"] for member in members])
-        rows = self.accounts.rows(hashes([member.get("id") for member in members]))
+        rows = self.accounts.rows([member.get("id") for member in members])
         met = Met(types, rows[rows >= 0].tolist())
         for place in np.flatnonzero(rows < 0).tolist():
             self._meet_other(members[place], met)
@@ -85,6 +85,6 @@ class Membership:
 
     def admit(self, stranger: str) -> None:
         """A stranger has an account after all."""
-        row = self.accounts.rows(hashes([stranger]))
+        row = self.accounts.rows([stranger])
         for group in self.strangers[stranger][1]:
             self.members.put(group, np.append(self.members.people[group], row), self.members.inside[group])

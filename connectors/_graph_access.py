@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -53,8 +53,8 @@ class Access:
     members: Members
     held: Held = field(default_factory=Held)
 
-    def rows(self, ids: Collection[str]) -> Numbers:
-        return self.accounts.rows(hashes(ids))
+    def rows(self, ids: Sequence[str]) -> Numbers:
+        return self.accounts.rows(ids)
 
     def holders(self, principal: str) -> tuple[Numbers | Rows, bool]:
         """An account itself (True), or everybody in a group at any depth; nobody for a service principal or one that is gone."""
@@ -122,7 +122,7 @@ def licence_access(access: Access, skus: Iterable[Row], holders: Mapping[tuple[s
         access.held.offer(Entitlement(sku["skuId"], sku.get("skuPartNumber"), "licence", writable=True))
     for (sku_id, inherited), users in holders.items():
         access.held.offer(Entitlement(sku_id, sku_id, "licence", writable=True))
-        access.held.grant(np.unique(access.accounts.rows(joined(users))), sku_id, "inherited" if inherited else "direct")
+        access.held.grant(np.unique(access.accounts.rows_of(joined(users))), sku_id, "inherited" if inherited else "direct")
 
 
 @dataclass(frozen=True)

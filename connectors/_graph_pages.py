@@ -61,17 +61,16 @@ class Met(NamedTuple):
 
 
 def members_of(members: Sequence[Row], accounts: Accounts, groups: Container[str]) -> Met:
-    hashed = ids(members)
-    rows = accounts.rows(hashed)
+    rows = accounts.rows([member["id"] for member in members])
     others = [members[place] for place in np.flatnonzero(rows < 0).tolist()]
     strangers = [other["id"] for other in others if other.get("@odata.type") == "#microsoft.graph.user"]
-    return Met(hashed, rows[rows >= 0], [intern(other["id"]) for other in others if other["id"] in groups], strangers)
+    return Met(ids(members), rows[rows >= 0], [intern(other["id"]) for other in others if other["id"] in groups], strangers)
 
 
 def owned(groups: Sequence[Row], accounts: Accounts) -> list[tuple[str, str | None]]:
     """Groups with one of their owners, the first by its id."""
     listed = [(group["id"], [owner["id"] for owner in group.get("owners") or [] if owner.get("id")]) for group in groups]
-    known = [accounts.rows(hashes(owners)) >= 0 for _, owners in listed]
+    known = [accounts.rows(owners) >= 0 for _, owners in listed]
     return [
         (here, min((owner for owner, is_known in zip(owners, those, strict=True) if is_known), default=None))
         for (here, owners), those in zip(listed, known, strict=True)
@@ -81,7 +80,7 @@ def owned(groups: Sequence[Row], accounts: Accounts) -> list[tuple[str, str | No
 def devices_of(devices: Sequence[Row], accounts: Accounts) -> list[Device]:
     """Devices, and the rows of those who registered them."""
     owners = [[owner["id"] for owner in device.get("registeredOwners") or [] if owner.get("id")] for device in devices]
-    rows = [accounts.rows(hashes(listed)) for listed in owners]
+    rows = [accounts.rows(listed) for listed in owners]
     return [
         Device(device["id"], device.get("displayName"), tuple(held[held >= 0].tolist()))
         for device, held in zip(devices, rows, strict=True)

@@ -321,7 +321,7 @@ class Reading:
         everybody, nobody = self.accounts.ids, Index()
         return {
             "last_login_at": self.seen.get("sign-in activity", nobody).find(everybody),
-            "manager_account_id": self.accounts.rows(self.seen.get("managers", nobody).find(everybody)),
+            "manager_account_id": self.accounts.rows_of(self.seen.get("managers", nobody).find(everybody)),
             "mfa": (nobody if self.mfa is None else self.mfa).find(everybody),
             "privileged": np.where(privileged.lacks(everybody), 0 if whole else UNKNOWN, 1),
         }

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 import numpy as np
 
 from connectors._bulk_held import Held
-from connectors._bulk_rows import Accounts, Numbers, hashes, numbers
+from connectors._bulk_rows import Accounts, Numbers, numbers
 from connectors._examining import host
 from connectors._google_access import AT_ONCE, SCOPE, Access, Settings
 from connectors._google_accounts import MANAGER, Addresses, Users, decisive, known_by, tombstones_of, users_of
@@ -247,7 +247,7 @@ class _Reading:
             if found is not None:
                 self.accounts.add(Accounts([users_of([found], self.settings.extra).accounts]))
                 self.membership.admit(here)
-            elif owner[0] >= 0 and self.deleted.rows(hashes([here]))[0] < 0:
+            elif owner[0] >= 0 and self.deleted.rows([here])[0] < 0:
                 raise Incomplete(
                     f"member {here} of a group, who is nobody, has the address of user {self.accounts.texts[int(owner[0])]}"
                 )

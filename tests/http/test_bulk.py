@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from connectors import _bulk_rows
 from connectors._bulk_held import Entitlement, Held, Members
 from connectors._bulk_rows import UNKNOWN, Accounts, Index, Part, hashes, part
 from reconciler.connector import Incomplete
@@ -31,11 +32,20 @@ def test_who_is_known_already_is_not_added() -> None:
     assert [(row["account_id"], row["login"]) for row in rows(accounts)] == [("a", "a1"), ("b", "b1"), ("c", "gone")]
 
 
+def test_two_ids_of_one_hash_are_never_taken_for_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_bulk_rows, "hashes", lambda texts: np.zeros(len(texts), np.int64))
+    known = Accounts([users(a="a1")])
+    assert known.rows(["a"]).tolist() == [0]
+    for told in (lambda: Accounts([users(a="a1", b="b1")]), lambda: known.add(Accounts([users(b="gone")])), lambda: known.rows(["b"])):
+        with pytest.raises(Incomplete, match="two ids have one hash"):
+            told()
+
+
 def test_what_is_learnt_later_stands_in_its_row_and_unknown_is_null() -> None:
     accounts = Accounts([users(a="a1", b="b1"), users(c="c1")])
     told = rows(
         accounts,
-        manager_account_id=accounts.rows(hashes(["c", "nobody", "a"])),
+        manager_account_id=accounts.rows(["c", "nobody", "a"]),
         mfa=np.array([1, UNKNOWN, 0]),
         last_login_at=np.array([UNKNOWN, -1, 5]),
     )
