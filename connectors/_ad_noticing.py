@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from connectors._some import names, number
 from reconciler.connector import Noticed
 
 NO_PASSWORD = 0x20  # PASSWD_NOTREQD, a bit of userAccountControl: an empty password will do, whatever the domain demands
@@ -13,7 +14,6 @@ SIGNING_IN = ("person", "admin", "service", "unknown")
 # What a domain controller renames when two made the same name at once: the object, "CN=Jo Doe\0ACNF:<its guid>", and its login.
 CONFLICT, DUPLICATE = "\\0acnf:", "$duplicate-"
 DELETED = "\\0adel:"
-NAMED = 5  # names that a sentence gives
 
 
 @dataclass
@@ -65,12 +65,3 @@ def circles(found: Sequence[str]) -> Iterator[Noticed]:
     """Groups that contain themselves, through others or directly."""
     if found:
         yield Noticed(f"{number(found, 'group')} in a circle of groups, each of which contains itself: {names(found)}")
-
-
-def number(found: Sequence[str], noun: str) -> str:
-    return f"{len(found):,} {noun}{'' if len(found) == 1 else 's'}"
-
-
-def names(found: Sequence[str]) -> str:
-    more = f" and {len(found) - NAMED:,} more" if len(found) > NAMED else ""
-    return ", ".join(found[:NAMED]) + more

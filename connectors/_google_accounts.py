@@ -19,6 +19,7 @@ _NOTHING: Json = {}
 _NAMES = {"given_name": "givenName", "family_name": "familyName", "display_name": "fullName"}
 _JOB = {"department": "department", "job_title": "title", "company": "name", "location": "location"}
 
+BY_AN_ADMIN = "ADMIN"  # why a user is suspended; any other reason is Google's own
 NEVER = "1970-01-01T00:00:00.000Z"  # how Google writes "has never signed in"
 
 
@@ -51,12 +52,15 @@ class Users(NamedTuple):
 
     accounts: Part
     known_by: Numbers
+    by_google: Sequence[str] = ()  # logins that Google itself has suspended, and its reasons
 
 
 def users_of(rows: Sequence[Json], extra: Mapping[str, str]) -> Users:
     """A page of users; their managers' addresses are put aside, to be looked up when everybody is known."""
     managers = [(_typed(user.get("relations"), "manager") or "").lower() for user in rows]
-    return _users(rows, columns(rows, extra), hashes(managers))
+    reasons = [(user["primaryEmail"], user.get("suspensionReason") or BY_AN_ADMIN) for user in rows if user.get("suspended")]
+    by_google = [f"{login} ({reason})" for login, reason in reasons if reason != BY_AN_ADMIN]
+    return _users(rows, columns(rows, extra), hashes(managers))._replace(by_google=by_google)
 
 
 def tombstones_of(rows: Sequence[Json], extra: Mapping[str, str]) -> Users:

@@ -18,6 +18,7 @@ from connectors._bulk_rows import Accounts
 from connectors._graph_access import Access
 from connectors._graph_listing import Listings, Row, told
 from connectors._http import NotThere, Refused
+from connectors._some import names
 from reconciler.connector import Answer, Ended, Incomplete, Noticed, SourceError, Unreadable
 
 PERMISSION = "MailboxSettings.Read"
@@ -25,7 +26,6 @@ PERMISSION = "MailboxSettings.Read"
 KINDS = {"shared": "shared", "linked": "shared", "room": "room", "equipment": "room"}
 PURPOSES = (*KINDS, "user", "others", "unknownFutureValue")
 SENDING = ("forwardTo", "forwardAsAttachmentTo", "redirectTo")
-NAMED = 5  # mailboxes that a sentence names
 
 
 @dataclass
@@ -90,8 +90,7 @@ class Mailboxes:
         access.accounts.put("kind", kinds)
         yield Ended("mailboxes and their rules", self.pages, len(self.purposes))
         if outside:
-            more = f" and {len(outside) - NAMED:,} more" if len(outside) > NAMED else ""
-            yield Noticed(f"mail is sent on to nobody's account here by rules: {', '.join(outside[:NAMED])}{more}")
+            yield Noticed(f"mail is sent on to nobody's account here by rules: {names(outside)}")
 
     def _ours(self, accounts: Accounts) -> dict[str, int]:
         """Addresses that mail is sent on to and that somebody here has, with the rows of the accounts."""

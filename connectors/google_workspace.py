@@ -26,6 +26,7 @@ from connectors._google_listing import Listed, Twice, having, ids, keys, listed,
 from connectors._google_members import Membership, Met
 from connectors._google_writer import ORDER, SETTLES, WRITES, GoogleWriter
 from connectors._http import Api, NotThere, loopback
+from connectors._some import names, number
 from connectors._writing import AT_HAND
 from reconciler.check import Check, Counted
 from reconciler.connector import (
@@ -37,6 +38,7 @@ from reconciler.connector import (
     Identity,
     Incomplete,
     Need,
+    Noticed,
     Right,
     together,
 )
@@ -171,6 +173,11 @@ class _Reading:
         self.accounts = Accounts([users.accounts for users in found])  # somebody who moved between pages comes twice
         self.addresses = Addresses(self.accounts)
         yield Ended("users", len(found), len(np.unique(known_by(found))))
+        if by_google := sorted(login for users in found for login in users.by_google):
+            yield Noticed(
+                f"{number(by_google, 'user')} suspended by Google itself, not by an administrator: {names(by_google)}; "
+                "find out what happened before anybody lets them in again"
+            )
 
     def _users(self, **asked: Any) -> Any:
         return self.words.users().list(customer=self.settings.customer, maxResults=500, orderBy="email", **asked)

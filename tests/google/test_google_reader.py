@@ -17,7 +17,7 @@ from connectors._google_access import Pace
 from connectors._google_listing import Listed, Twice, keys, listed
 from connectors._http import PageExpired
 from connectors.google_workspace import Settings, read
-from reconciler.connector import Answer, Context, Ended, Identity, Incomplete, Page, SourceError, Unreadable
+from reconciler.connector import Answer, Context, Ended, Identity, Incomplete, Noticed, Page, SourceError, Unreadable
 from reconciler.sandbox import google_groups
 from reconciler.sandbox.faults import Fault
 from reconciler.sandbox.google_server import over_quota
@@ -101,6 +101,17 @@ def test_says_everything_that_the_tables_name(google: Served) -> None:
 def test_states_have_their_reasons(google: Served, login: str, enabled: bool, reason: str | None) -> None:
     told = accounts(answers(google))[login]
     assert (told["enabled"], told["state_reason"]) == (enabled, reason)
+
+
+def test_whom_google_itself_has_suspended_a_person_is_told_of(google: Served) -> None:
+    assert [a for a in answers(google) if isinstance(a, Noticed)] == [], "user 1 was suspended by an administrator"
+    google.customer.change_user(mail(1), suspensionReason="ABUSE")
+    try:
+        (noticed,) = [a for a in answers(google) if isinstance(a, Noticed)]
+    finally:
+        google.customer.change_user(mail(1), suspensionReason="ADMIN")
+    assert noticed.told.startswith(f"1 user suspended by Google itself, not by an administrator: {mail(1)} (ABUSE);")
+    assert noticed.by_hand == ()
 
 
 @pytest.mark.parametrize(("login", "column", "value"), [

@@ -172,10 +172,12 @@ def test_every_lost_answer_is_settled_by_reading_back_in_the_same_apply(house: R
     finally:
         for faults in house.embedded.faults.values():
             faults.reset()
-    assert {r.outcome for r in applied.results.values()} == {"done"}, applied.results
+    unseen = {a.n for a in plan.actions if (a.source, a.kind) == ("google", "sessions")}  # of a sign-out Google shows nothing
+    assert {r.outcome for r in applied.results.values() if r.n not in unseen} == {"done"}, applied.results
+    assert {applied.results[n].outcome for n in unseen} <= {"unknown"}, applied.results
     sent = Counter(
         e.facts["n"] for e in Journal.of(house.config.state.dir).entries() if e.kind == "intent" and e.facts["plan"] == plan.plan
     )
-    assert set(sent.values()) == {1}, "nothing was sent twice"
+    assert {times for n, times in sent.items() if n not in unseen} == {1}, "nothing was sent twice whose effect shows"
     assert sum("lost" in r.detail for r in applied.results.values()) >= len(plan.actions) - 1, applied.results
     house.apply(house.undo(plan), "undo.json")
