@@ -10,10 +10,10 @@ of a person, accounts mastered elsewhere, exempt and deleted accounts, unread so
 makes a finding's id with SipHash-2-4, where the SQL uses DuckDB's hash. DuckDB runs on two threads, most of ours on one:
 CPU seconds compare the work, wall seconds what one waits for. "Tonight encoded first" starts where DuckDB's "text files"
 starts, with tonight's text files: it reads them page by page as Arrow columns, gives every id its code by last night's
-vocabulary, checks, sorts and writes the snapshots, two sources at a time as a night does, and then asks them. The same with
-pages of a thousand rows of Python values, as a roster is handed over, stands below it: making those values costs more than
-all the rest of the encoding, and is counted there. Active Directory, Microsoft 365 and Google Workspace are handed over as Arrow
-columns: their readers make them of every page while the next one is on its way, which is in the figures of the readers.
+vocabulary, checks, sorts and writes the snapshots, two sources at a time, and then asks them. The same with pages of a thousand
+rows of Python values, as a connector of one's own may hand them over, stands below it: making those values costs more than all
+the rest of the encoding, and is counted there. The readers that are here hand over Arrow columns: they make them of every page
+while the next one is on its way, which is in the figures of the readers.
 """
 
 from __future__ import annotations

@@ -44,7 +44,7 @@ SOURCES = {"hr": ("people",), **dict.fromkeys(SYSTEMS, ("accounts", "entitlement
 def encode(
     strings: Path, archive: Archive, last: Mapping[str, Snapshot], read: Callable[[pa.RecordBatch], Iterator[Columns]]
 ) -> dict[str, Snapshot]:
-    """Freeze one night from its string files, page by page, two sources at a time as a night pulls them."""
+    """Freeze one night from its string files, page by page, two sources at a time."""
     from reconciler.connector import Page  # pydantic stands behind it, and a night from stored snapshots needs none
 
     def source(name: str) -> Snapshot:
