@@ -37,10 +37,22 @@ class _NoHttp:
         pass
 
 
+class _Words:
+    """A client whose collections are made once: it makes one anew, with all its methods, at every mention."""
+
+    def __init__(self, client: Any) -> None:
+        self._client = client
+
+    def __getattr__(self, name: str) -> Any:
+        collection = cache(getattr(self._client, name))
+        setattr(self, name, collection)
+        return collection
+
+
 @cache
 def wording(api: str, version: str, url: str) -> Any:
     """The client of an API that words requests and sends none."""
-    return build(api, version, http=_NoHttp(), static_discovery=True, client_options={"api_endpoint": url})
+    return _Words(build(api, version, http=_NoHttp(), static_discovery=True, client_options={"api_endpoint": url}))
 
 
 @dataclass(frozen=True)

@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from reconciler.config_sections import Remediation
+from reconciler.disk import write_private
 from reconciler.errors import SafetyStop, Stale, UsageError
 from reconciler.journal import Entry, Journal
 from reconciler.model import instant_text
 from reconciler.sealed import Plan, canonical
-from reconciler.snapshots import write_private
 from reconciler.who import Identity
 
 

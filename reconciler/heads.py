@@ -26,10 +26,10 @@ from urllib.parse import urlsplit
 from reconciler.config import Config
 from reconciler.config_checks import is_loopback
 from reconciler.config_sections import Mail, Sink
+from reconciler.disk import write_private
 from reconciler.errors import ReconcilerError, Stale, UsageError
 from reconciler.journal import Checked, Entry, Journal
 from reconciler.model import instant_text
-from reconciler.snapshots import write_private
 
 NOTE = "journal.shipped"  # beside the journal: the head that each place was sent, and why it has not had the newest
 _LINE = re.compile(r"journal of (.+?): (\d+) entries, head ([0-9a-f]{64})")

@@ -18,10 +18,10 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from reconciler.disk import private_folder
 from reconciler.errors import ReconcilerError, Stale, UsageError
 from reconciler.model import instant_text
 from reconciler.sealed import canonical, fingerprint
-from reconciler.snapshots import private_folder
 
 GENESIS = "0" * 64
 _NONE_YET = {GENESIS, ""}  # what is noted before the first entry, also where a crash came between the file and its first note

@@ -11,9 +11,9 @@ from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 
+from reconciler.disk import private_folder
 from reconciler.errors import Locked, UsageError
 from reconciler.model import instant_text
-from reconciler.snapshots import private_folder
 
 
 @contextmanager

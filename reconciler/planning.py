@@ -8,6 +8,7 @@ from pathlib import Path
 
 from reconciler.approvals import register
 from reconciler.config import Config
+from reconciler.disk import write_private
 from reconciler.errors import Incomplete, SafetyStop, UsageError
 from reconciler.filters import Filter
 from reconciler.guards import Guards, guards_of, nobody
@@ -19,7 +20,6 @@ from reconciler.outcomes import lasting, touched
 from reconciler.plan import Basis, inverse, make, populations
 from reconciler.run import night_of
 from reconciler.sealed import Plan, read, text_of
-from reconciler.snapshots import write_private
 from reconciler.store import Store
 from reconciler.stored import Standing, standing
 from reconciler.upkeep import restored

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from reconciler import plugins
+from reconciler.disk import write_private, writing
 from reconciler.errors import UsageError
 from reconciler.model import Night
 from reconciler.redact import redact as without_names
-from reconciler.snapshots import write_private
 
 _PLAIN = re.compile(r"[^A-Za-z0-9_-]+")
 
@@ -24,7 +24,8 @@ def render(night: Night, wanted: Sequence[str], folder: Path, *, redact: bool = 
     """Write the wanted formats as `report-RUN.SUFFIX`, and when all of them stand, the same as `latest.SUFFIX`.
 
     Names come from the run's id only. `redact` puts initials and hashes for names and ids everywhere, writes
-    `report-RUN-redacted.SUFFIX`, and leaves `latest` alone. Raises UsageError on a format nobody offers.
+    `report-RUN-redacted.SUFFIX`, and leaves `latest` alone. Raises UsageError on a format nobody offers,
+    ReconcilerError when the disk refuses.
     """
     known = formats()
     unknown = [name for name in wanted if name not in known]
@@ -35,8 +36,9 @@ def render(night: Night, wanted: Sequence[str], folder: Path, *, redact: bool = 
     modules = [plugins.load("reports", known[format_name]) for format_name in dict.fromkeys(wanted)]
     bodies: list[tuple[str, bytes]] = [(module.SUFFIX, module.render(shown)) for module in modules]
     written = [folder / f"{name}{suffix}" for suffix, _ in bodies]
-    for path, (_, body) in zip(written, bodies, strict=True):
-        write_private(path, body)
-    for suffix, body in bodies if not redact else ():
-        write_private(folder / f"latest{suffix}", body)
+    with writing(folder, "the night is stored all the same. Mend that, then: reconciler report"):
+        for path, (_, body) in zip(written, bodies, strict=True):
+            write_private(path, body)
+        for suffix, body in bodies if not redact else ():
+            write_private(folder / f"latest{suffix}", body)
     return written

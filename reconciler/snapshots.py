@@ -11,8 +11,6 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-import os
-import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -27,11 +25,13 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from reconciler import tables
+from reconciler.disk import private_folder, write_private, writing
 from reconciler.draft import ID_COLUMN, Draft
 from reconciler.errors import Stale
-from reconciler.shelf import Shelf
+from reconciler.shelf import NOT_KEPT, Shelf
 from reconciler.vocabulary import Codes, Vocabulary
 
+_SMALL = 2000  # rows of a table that is kept whole once a column of it was asked for
 _WORDS_BYTES = 16 << 20  # so that the words of a repeating column stay in one dictionary
 
 
@@ -65,8 +65,19 @@ class Snapshot:
 
     def table(self, table: str, columns: Sequence[str] | None = None) -> pa.Table:
         """Rows of a stored table; raises Stale when a stored file is missing or was cut."""
+        if self.rows(table) <= _SMALL:
+            whole = self._small[table] if table in self._small else self._small.setdefault(table, self._read(table, None))
+            return whole if columns is None else whole.select(columns)
+        return self._read(table, columns)
+
+    def _read(self, table: str, columns: Sequence[str] | None) -> pa.Table:
         coded = [column.name for column in _columns(table) if column.held == tables.CODED]
         return read_table(_object(self.folder, self.manifest["tables"][table]["sha256"], "parquet"), columns, coded)
+
+    @cached_property
+    def _small(self) -> dict[str, pa.Table]:
+        """Small tables, kept whole: opening the file for one column after the other takes longer."""
+        return {}
 
     @cached_property
     def edges(self) -> Codes:
@@ -128,7 +139,9 @@ class Archive:
 
     def draft(self, last: Snapshot | None) -> Draft:
         """An empty draft that continues last night's vocabularies."""
-        return Draft({name: Vocabulary(self._texts(last, name)) for name in ID_COLUMN}, Shelf(private_folder(self.folder)))
+        with writing(self.folder, NOT_KEPT):
+            shelf = Shelf(private_folder(self.folder))
+        return Draft({name: Vocabulary(self._texts(last, name)) for name in ID_COLUMN}, shelf)
 
     def _texts(self, last: Snapshot | None, name: str) -> pa.Array | None:
         if last is None or name not in last.manifest["vocabularies"]:
@@ -199,7 +212,8 @@ class Archive:
         sha256 = hashlib.sha256(body).hexdigest()
         path = _object(self.folder, sha256, suffix)
         if not path.exists():
-            write_private(path, body)
+            with writing(self.folder, NOT_KEPT):
+                write_private(path, body)
         return sha256
 
 
@@ -218,32 +232,3 @@ def _parts(name: str, table: pa.Table) -> Iterator[tuple[str, pa.Table]]:
 
 def _object(folder: Path, sha256: str, suffix: str) -> Path:
     return folder / sha256[:2] / f"{sha256}.{suffix}"
-
-
-def write_private(path: Path, body: bytes | memoryview) -> None:
-    """Write a file whole or not at all: a private temporary, fsync, rename, fsync of the folder. 0600 in 0700 under any umask."""
-    private_folder(path.parent)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".tmp-")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(body)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(temporary).replace(path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
-
-
-def private_folder(path: Path) -> Path:
-    """Make a folder and its missing parents, readable by its owner alone."""
-    missing = [p for p in (path, *path.parents) if not p.exists()]
-    for folder in reversed(missing):
-        folder.mkdir(mode=0o700, exist_ok=True)
-        folder.chmod(0o700)
-    return path

@@ -14,9 +14,9 @@ from urllib.parse import quote
 
 import sqlalchemy as sa
 
+from reconciler.disk import private_folder
 from reconciler.errors import ReconcilerError, UsageError
 from reconciler.migrations import NEWEST
-from reconciler.snapshots import private_folder
 
 BUSY = 60  # seconds to wait for another process that writes
 _ONE_WRITER = 7_230_114_902  # PostgreSQL advisory lock: any number that no other program takes

@@ -13,10 +13,10 @@ from tempfile import mkdtemp
 from typing import Any
 
 from reconciler.config import Config
+from reconciler.disk import write_private
 from reconciler.errors import ReconcilerError, UsageError
 from reconciler.journal import Journal
 from reconciler.model import instant_text
-from reconciler.snapshots import write_private
 from reconciler.store import Store, opened
 
 RESTORED = "restored.json"  # in every copy: the state folder that has it was put back, and is behind what was done since

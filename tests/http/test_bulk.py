@@ -36,7 +36,11 @@ def test_two_ids_of_one_hash_are_never_taken_for_one(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(_bulk_rows, "hashes", lambda texts: np.zeros(len(texts), np.int64))
     known = Accounts([users(a="a1")])
     assert known.rows(["a"]).tolist() == [0]
-    for told in (lambda: Accounts([users(a="a1", b="b1")]), lambda: known.add(Accounts([users(b="gone")])), lambda: known.rows(["b"])):
+    for told in (
+        lambda: Accounts([users(a="a1", b="b1")]),
+        lambda: known.add(Accounts([users(b="gone")])),
+        lambda: known.rows(["b"]),
+    ):
         with pytest.raises(Incomplete, match="two ids have one hash"):
             told()
 
