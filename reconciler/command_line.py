@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 import os
 import pwd
@@ -130,6 +131,12 @@ def unexpected(problem: Exception) -> int:
         verb = " ".join(("reconciler", *(context.command_path.split()[1:] if context else ())))
         print(f"reconciler: {usage()} Try: {verb} --help", file=sys.stderr)
         return 2
+    if isinstance(problem, OSError) and problem.errno in (errno.ENOSPC, errno.EDQUOT):
+        print(
+            f"reconciler: {problem.filename or 'a file'} cannot be written: {problem.strerror}; make room, then run again",
+            file=sys.stderr,
+        )
+        return 1
     logging.getLogger(__name__).error(
         "unexpected: %s: %s; run again with -v and report it", type(problem).__name__, problem, exc_info=asked.verbose
     )

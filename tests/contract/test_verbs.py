@@ -10,6 +10,8 @@ import pwd
 import re
 import shutil
 import sqlite3
+import subprocess
+import sys
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime
@@ -18,7 +20,7 @@ from typing import Any
 
 import pytest
 
-from tests.contract.conftest import Estate
+from tests.contract.conftest import ROOT, Estate
 
 VERBS = ["demo", "init", "check", "doctor", "run", "findings", "explain", "diff", "report", "link", "unlink", "matches", "waive",
          "unwaive", "waivers", "agenda", "adopt", "hold", "unhold", "holds", "plan", "show",
@@ -480,6 +482,18 @@ def test_what_nobody_expected_is_one_and_a_trace_only_when_asked(estate: Estate)
     assert (quiet.returncode, loud.returncode) == (1, 1)
     assert ("Traceback" in quiet.stderr, "Traceback" in loud.stderr) == (False, True)
     assert "ZeroDivisionError: division by zero; run again with -v" in quiet.stderr
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="a device of Linux")
+def test_output_that_finds_no_room_is_an_error_in_a_sentence(estate: Estate) -> None:
+    with Path("/dev/full").open("wb") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "reconciler", "version"], cwd=estate.folder, env={**os.environ, "PYTHONPATH": str(ROOT)}, stdout=full, stderr=subprocess.PIPE, text=True, timeout=120,
+        )  # fmt: skip
+    assert (done.returncode, done.stderr) == (
+        1,
+        "reconciler: a file cannot be written: No space left on device; make room, then run again\n",
+    )
 
 
 # --- run ------------------------------------------------------------------------------------------------------------
