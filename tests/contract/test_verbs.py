@@ -603,18 +603,20 @@ SECRETS = [
 
 @pytest.mark.parametrize(("reference", "body", "mode", "told"), SECRETS, ids=[f"{c[0]} {c[3] or oct(c[2])}" for c in SECRETS])
 def test_secrets_are_references_and_never_shown(
-    estate: Estate, reference: str, body: bytes | None, mode: int, told: str | None
-) -> None:
+    estate: Estate, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, reference: str, body: bytes | None, mode: int, told: str | None
+) -> None:  # fmt: skip
     config = estate.folder / "config.toml"
     config.write_text(config.read_text().replace('path = "ad.json"', f'path = "ad.json"\ntoken = "{reference}"'))
     if body is not None:
         (estate.folder / "token").write_bytes(body)
         (estate.folder / "token").chmod(mode)
-    done = estate.process("check", env={"EMPTY": ""})
-    assert done.returncode == (2 if told else 0), done.stderr
+    monkeypatch.setenv("EMPTY", "")
+    done = estate.cli("check")
+    said = done.stderr + caplog.text
+    assert done.returncode == (2 if told else 0), said
     assert re.search(f"connectors.ad.token: .*{told}" if told else "nothing wrong", done.stderr)
-    assert ("can be read by others" in done.stderr) == (mode == 0o644)
-    assert "canary" not in done.stderr + done.stdout and "Traceback" not in done.stderr
+    assert ("can be read by others" in said) == (mode == 0o644)
+    assert "canary" not in said + done.stdout and "Traceback" not in said
 
 
 def test_schedule_catches_up_with_a_missed_night_and_ends_when_told(estate: Estate) -> None:
