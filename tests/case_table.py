@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import tomllib
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -44,14 +45,18 @@ def _shown(test: str) -> str:
 def missing(test: str) -> str | None:
     """What of a test's name is not so; None when it is there."""
     file, name, *words = test.split("::")
-    source = (TESTS / file).read_text("utf-8")
-    functions = {node.name for node in ast.walk(ast.parse(source)) if isinstance(node, ast.FunctionDef)}
-    if name not in functions:
+    if name not in _functions(file):
         return f"{file} has no {name}"
     place = TESTS / words[0] if len(words) == 2 else TESTS / file
     if words and f'"{words[-1]}"' not in place.read_text("utf-8"):
         return f'{place.name} has no "{words[-1]}"'
     return None
+
+
+@cache
+def _functions(file: str) -> frozenset[str]:
+    tree = ast.parse((TESTS / file).read_text("utf-8"))
+    return frozenset(node.name for node in ast.walk(tree) if isinstance(node, ast.FunctionDef))
 
 
 if __name__ == "__main__":

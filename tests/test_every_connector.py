@@ -129,11 +129,11 @@ def test_a_writer_without_credentials_of_its_own_is_refused(name: str, tmp_path:
             module.writer(settings, Context("source", _now()))
 
 
-def test_importing_it_opens_no_connection(name: str) -> None:
+def test_importing_them_opens_no_connection() -> None:
     program = (
-        "import sys; seen = []\n"
+        "import importlib, sys; seen = []\n"
         "sys.addaudithook(lambda event, args: seen.append(event) if event in ('socket.connect', 'socket.getaddrinfo') else None)\n"
-        f"import connectors.{name}\nprint(seen)"
+        f"for name in {CONNECTORS}:\n    importlib.import_module('connectors.' + name)\n    seen.append(name)\nprint(seen)"
     )
     done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "[]"
+    assert done.stdout.strip() == str(CONNECTORS)
