@@ -158,7 +158,7 @@ def test_declared_encodings_are_read(tmp_path: Path, encoding: str) -> None:
     )
 
 
-@settings(max_examples=50, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(st.tuples(st.integers(0, 8000), st.sampled_from([*list('",;\n\rx0 '), "\n\n", '""', "LOA"])), max_size=4))
 def test_every_row_is_accounted_for_or_the_file_is_refused(tmp_path: Path, edits: list[tuple[int, str]]) -> None:
     text = file(*ROWS)

@@ -234,7 +234,7 @@ with opened(sys.argv[1]) as store:
 def test_killed_at_any_moment_whole_nights_are_left_and_no_told_one_is_lost(url: str) -> None:
     """Kill -9 at moments from the opening of the database to the midst of a save."""
     told = 0
-    for delay in (None, 0.0, 0.01, 0.02, 0.04, 0.08):
+    for delay in (None, 0.0, 0.005, 0.01, 0.02, 0.03, 0.04, 0.06, 0.08, 0.12):
         with subprocess.Popen([sys.executable, "-c", SAVES_FOR_EVER, url], stdout=subprocess.PIPE, cwd=ROOT) as child:
             assert child.stdout
             if delay is not None:
