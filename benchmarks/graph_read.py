@@ -6,7 +6,8 @@ a user of the real service sees, once each.
 Like for like: the same pages of the same server, the same `$select`, without TLS. Not like for like: ours turns users into the
 columns of accounts and checks every page, asks for the tenant's own count before, and reads parallel chains within the
 documented quotas, where the loop of plain `requests` keeps the dicts of one page after the other. The slow loop reads the
-members of a sample of the groups, and the rest is worked out from it. The SDK is timed on its models alone, without network.
+members of a sample of the groups, and the rest is worked out from it. The SDK is timed on its models alone, without network,
+which is what the bar is held against, and as a client of the same server.
 """
 
 from __future__ import annotations
@@ -50,6 +51,31 @@ for _ in range(2):
     made = JsonParseNodeFactory().get_root_parse_node("application/json", body).get_object_value(UserCollectionResponse)
     best = max(best, len(made.value) / (time.perf_counter() - begun))
 print(best)
+"""
+_SDK_CLIENT = """
+import asyncio, sys, time
+from kiota_abstractions.authentication import AuthenticationProvider
+from kiota_abstractions.base_request_configuration import RequestConfiguration
+from msgraph import GraphServiceClient
+from msgraph.generated.users.users_request_builder import UsersRequestBuilder as Users
+from msgraph.graph_request_adapter import GraphRequestAdapter
+url, header, select, top = sys.argv[1:]
+
+class Told(AuthenticationProvider):
+    async def authenticate_request(self, request, additional_authentication_context=None):
+        request.headers.add("Authorization", header)
+
+async def read():
+    adapter, best = GraphRequestAdapter(Told()), 0.0
+    adapter.base_url = url
+    asked = RequestConfiguration(query_parameters=Users.UsersRequestBuilderGetQueryParameters(select=select.split(","), top=int(top)))
+    for _ in range(2):
+        begun = time.perf_counter()
+        page = await GraphServiceClient(request_adapter=adapter).users.get(asked)
+        best = max(best, len(page.value) / (time.perf_counter() - begun))
+    print(best)
+
+asyncio.run(read())
 """
 
 
@@ -208,6 +234,15 @@ def sdk_rate(server: Server) -> float | None:
     return float(done.stdout)
 
 
+def sdk_client_rate(server: Server) -> float | None:
+    """Users a second of the official SDK as a client of the server; None when it is not installed."""
+    if importlib.util.find_spec("msgraph") is None:
+        return None
+    told = [f"{server.url}/v1.0", server.header, SELECT, str(SDK_USERS)]
+    done = subprocess.run([sys.executable, "-c", _SDK_CLIENT, *told], capture_output=True, check=True)  # noqa: S603 - our own words
+    return float(done.stdout)
+
+
 # --- the measuring --------------------------------------------------------------------------------------------------
 
 
@@ -227,23 +262,24 @@ def measure(users: int = 20_000, groups: int = GROUPS) -> list[dict[str, Any]]:
         plain_users(server)  # the server's texts are made once, before anybody is timed
         alternated = [(best(lambda: ours_users(server), 1), best(lambda: plain_users(server), 1)) for _ in range(TURNS)]
         ours, plain = (max(rows / seconds for rows, seconds in pairs) for pairs in zip(*alternated, strict=True))
-        sdk = sdk_rate(server)
+        sdk, client = sdk_rate(server), sdk_client_rate(server)
         server.late(LATE)
         _, parallel = best(lambda: ours_everything(server), 1)
         sequential = stock_everything(server, groups)
     return [
         _row("users in one chain", ours, "users/s", "requests + json", plain, ours / plain, 0.8, f"{users} users, 999 a page, best of {TURNS}, alternated"),
         _row("users in one chain", ours, "users/s", "msgraph-sdk models", sdk, None if sdk is None else ours / sdk, 100, f"the SDK decodes a page of {SDK_USERS}, without network"),
+        _row("users in one chain", ours, "users/s", "msgraph-sdk", client, None if client is None else ours / client, None, f"the SDK reads a page of {SDK_USERS} from the same server"),
         _row(f"users, groups, members of {groups} groups, {LATE} s a page", parallel, "s", "sequential loop", sequential, sequential / parallel, 5,
              f"the loop reads {SAMPLE} groups; the rest is extrapolated"),
     ]  # fmt: skip
 
 
 def _row(
-    name: str, figure: float, unit: str, peer: str, theirs: float | None, ratio: float | None, bar: float, how: str
+    name: str, figure: float, unit: str, peer: str, theirs: float | None, ratio: float | None, bar: float | None, how: str
 ) -> dict[str, Any]:
     return {"what": name, "ours": round(figure, 1), "unit": unit, "peer": peer, "theirs": theirs and round(theirs, 1),
-            "ratio": ratio and round(ratio, 2), "bar": bar, "held": None if ratio is None else ratio >= bar, "how": how}  # fmt: skip
+            "ratio": ratio and round(ratio, 2), "bar": bar, "held": None if ratio is None or bar is None else ratio >= bar, "how": how}  # fmt: skip
 
 
 if __name__ == "__main__":

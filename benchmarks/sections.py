@@ -121,6 +121,7 @@ def of_graph(sizes: Sequence[int], rounds: int) -> Iterator[Section]:
     bars = [
         Bar(f"{row['what']}: at least {row['bar']:g} times {row['peer']}", _ratio(row["ratio"]) or "not installed", row["held"])
         for row in rows
+        if row["bar"]
     ]
     yield Section(READERS[1], _explained(graph_read), head, figures, bars)
 
