@@ -34,11 +34,10 @@ class Vocabulary:
 
     def _index(self, hashes: Codes) -> None:
         """Find what is known by its hash, and what shares one by its letters."""
-        made = pd.Index(hashes)
-        alike = np.flatnonzero(made.duplicated(keep=False))
-        self._others = dict(zip(self._known.take(pa.array(alike)).to_pylist(), alike.tolist(), strict=True))
-        self._codes = np.append(np.delete(np.arange(len(made)), alike), -1)  # the last for what is not found
-        self._hashes = made.delete(alike) if len(alike) else made
+        alike = pd.Index(hashes).duplicated(keep=False)
+        others = np.flatnonzero(alike)
+        self._others = dict(zip(self._known.take(pa.array(others)).to_pylist(), others.tolist(), strict=True))
+        self._table = Table(hashes, np.flatnonzero(~alike))
         self._all = hashes
 
     def __len__(self) -> int:
@@ -50,7 +49,7 @@ class Vocabulary:
         first = np.ones(len(hashes), bool)  # of a run of the same id, as memberships come group by group
         np.not_equal(hashes[1:], hashes[:-1], out=first[1:])
         begins = np.flatnonzero(first)
-        codes = np.repeat(self._codes_of(hashes[begins]), np.diff(begins, append=len(hashes)))
+        codes = np.repeat(self._table.find(hashes[begins]), np.diff(begins, append=len(hashes)))
         strange = np.flatnonzero(codes < 0)
         if len(strange):
             codes[strange] = self._further(ids.take(pa.array(strange)).to_pylist())
@@ -58,15 +57,12 @@ class Vocabulary:
 
     def find(self, texts: pa.Array) -> Codes:
         """Codes of texts, compared letter by letter; -1 for one that has none, and for a null."""
-        codes = self._codes_of(_hashes(texts))
+        codes = self._table.find(_hashes(texts))
         if self._others:
             strange = np.flatnonzero(codes < 0)
             codes[strange] = [self._others.get(text, -1) for text in texts.take(pa.array(strange)).to_pylist()]
         same = pc.fill_null(pc.equal(self._known.take(pa.array(codes, mask=codes < 0)), texts), False)
         return np.where(np.asarray(same), codes, -1)
-
-    def _codes_of(self, hashes: Codes) -> Codes:
-        return self._codes[self._hashes.get_indexer(pd.Index(hashes))]
 
     def _further(self, ids: Sequence[str]) -> Codes:
         """The codes of ids that the table does not have, new ones included."""
@@ -101,6 +97,38 @@ class Vocabulary:
     def name(self, code: int) -> str:
         """The id behind a code (slow: for error messages)."""
         return str(self.texts()[code].as_py())
+
+
+class Table:
+    """Codes by hashes, in open addressing: looked up many at a time, they miss the cache side by side (pandas' one after the other)."""
+
+    def __init__(self, hashes: Codes, codes: Codes) -> None:
+        """`hashes` by code; `codes` are those to be found, each with a hash of its own."""
+        self._hashes = np.append(hashes, 0)  # the last for what is not found
+        self._codes = np.full(4 << len(hashes).bit_length(), -1, np.int32)  # a place in four is taken, or in eight
+        self._mask = len(self._codes) - 1
+        codes = codes.astype(np.int32)
+        places = hashes[codes] & self._mask
+        while len(codes):
+            free = self._codes[places] < 0
+            self._codes[places[free]] = codes[free]  # where several want one place, the last has it
+            moved = self._codes[places] != codes
+            codes, places = codes[moved], (places[moved] + 1) & self._mask
+
+    def find(self, hashes: Codes) -> Codes:
+        """The code of each hash; -1 for those that have none."""
+        parts = [self._found(hashes[begin : begin + _AT_ONCE]) for begin in range(0, len(hashes), _AT_ONCE)]
+        return np.concatenate([np.empty(0, np.int64), *parts])
+
+    def _found(self, hashes: Codes) -> Codes:
+        places = hashes & self._mask
+        codes = self._codes[places]
+        rest = np.flatnonzero((self._hashes[codes] != hashes) & (codes >= 0))  # somebody else is there
+        while len(rest):
+            places[rest] = (places[rest] + 1) & self._mask
+            codes[rest] = self._codes[places[rest]]
+            rest = rest[(self._hashes[codes[rest]] != hashes[rest]) & (codes[rest] >= 0)]
+        return codes.astype(np.int64)
 
 
 def _hashes(texts: pa.Array) -> Codes:

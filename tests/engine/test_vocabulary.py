@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from unittest.mock import patch
 
+import numpy as np
 import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from reconciler import vocabulary
-from reconciler.vocabulary import Vocabulary
+from reconciler.vocabulary import Table, Vocabulary
 
 IDS = st.lists(st.text(max_size=3), max_size=60)
 
@@ -37,6 +38,19 @@ def test_what_is_not_known_is_not_found(known: list[str], asked: list[str | None
     made = Vocabulary(pa.array(known, pa.string()))
     assert made.find(pa.array(asked, pa.string())).tolist() == [codes.get(text, -1) for text in asked]
     assert len(made) == len(known)
+
+
+@given(
+    hashes=st.lists(st.integers(-3, 3).map(lambda number: number << 61) | st.integers(-70, 70), unique=True, max_size=60),
+    asked=st.lists(st.integers(-80, 80), max_size=60),
+    left_out=st.integers(0, 3),
+)
+def test_a_table_tells_places_that_many_want_apart(hashes: list[int], asked: list[int], left_out: int) -> None:
+    """Many of these want the first place, and the last ones are told by going round."""
+    codes = {number: code for code, number in enumerate(hashes) if code >= left_out}
+    table = Table(np.array(hashes, np.int64), np.arange(left_out, max(left_out, len(hashes))))
+    wanted = [*hashes, *asked]
+    assert table.find(np.array(wanted, np.int64)).tolist() == [codes.get(number, -1) for number in wanted]
 
 
 def test_a_code_outlives_the_night() -> None:
