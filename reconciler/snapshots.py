@@ -9,7 +9,6 @@ apart from stable ones, so a quiet night adds little. Files are 0600, folders 07
 from __future__ import annotations
 
 import hashlib
-import io
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -199,14 +198,14 @@ class Archive:
 
     def put_table(self, table: pa.Table, unlike: Sequence[str] = ()) -> str:
         """Store a table as Parquet, columns whose values are all `unlike` without a dictionary; returns its SHA-256."""
-        sink = io.BytesIO()
+        sink = pa.BufferOutputStream()
         edges = "edge" in table.column_names
         pq.write_table(
             table, sink, compression="zstd", use_dictionary=[c for c in table.column_names if c not in ("edge", "code", *unlike)],
             column_encoding={c: "DELTA_BINARY_PACKED" for c in ("edge", "code") if c in table.column_names},
             write_statistics=edges, dictionary_pagesize_limit=_WORDS_BYTES,
         )  # fmt: skip
-        return self._store(sink.getbuffer(), "parquet")
+        return self._store(memoryview(sink.getvalue()), "parquet")
 
     def _store(self, body: bytes | memoryview, suffix: str) -> str:
         sha256 = hashlib.sha256(body).hexdigest()
