@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
@@ -22,12 +23,12 @@ ROWS = [(f"{n:06d}", "Jo", f"Doe{n}", "A", "2020-01-06", None, "Finance  ") for 
 
 
 @pytest.fixture
-def database(tmp_path: Path) -> sqlite3.Connection:
-    made = sqlite3.connect(tmp_path / "hr.db", isolation_level=None)
-    made.execute("PRAGMA journal_mode=WAL")
-    made.execute(PEOPLE)
-    made.executemany("INSERT INTO staff VALUES (?, ?, ?, ?, ?, ?, ?)", ROWS)
-    return made
+def database(tmp_path: Path) -> Iterator[sqlite3.Connection]:
+    with closing(sqlite3.connect(tmp_path / "hr.db", isolation_level=None)) as made:
+        made.execute("PRAGMA journal_mode=WAL")
+        made.execute(PEOPLE)
+        made.executemany("INSERT INTO staff VALUES (?, ?, ?, ?, ?, ?, ?)", ROWS)
+        yield made
 
 
 def settings(folder: Path, **keys: Any) -> Settings:
