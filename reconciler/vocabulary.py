@@ -105,7 +105,7 @@ class Table:
     def __init__(self, hashes: Codes, codes: Codes) -> None:
         """`hashes` by code; `codes` are those to be found, each with a hash of its own."""
         self._hashes = np.append(hashes, 0)  # the last for what is not found
-        self._codes = np.full(4 << len(hashes).bit_length(), -1, np.int32)  # a place in four is taken, or in eight
+        self._codes = np.full(2 << len(hashes).bit_length(), -1, np.int32)  # half of the places are taken, or a quarter
         self._mask = len(self._codes) - 1
         codes = codes.astype(np.int32)
         places = hashes[codes] & self._mask
