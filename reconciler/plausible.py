@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from reconciler.absence import Proof
-from reconciler.missing import FEW, MANY, Flags, Shrunken, blanked, by_label, emptied_groups, gone, shrunken
+from reconciler.missing import FEW, MANY, Flags, Shrunken, blanked, by_label, counted, emptied_groups, gone, shrunken
 from reconciler.snapshots import Snapshot
 
 # Columns that correlation and policies stand on: when one empties, a read right was lost.
@@ -38,7 +38,7 @@ class Band:
     """How far tonight may differ from the last accepted night.
 
     Percentages are of active people, or of accounts where there are none; None means the default: 10 percent, and
-    never for fewer than 10 rows. `recent_active` is the highest count of active people over the last seven days.
+    for fewer than 10 rows only when they are three or more and most of all. `recent_active` is the highest count of active people over the last seven days.
     `full_history` rosters name those who have left too, so that nobody vanishes from them. `canaries` are ids or logins
     that must be seen.
     """
@@ -116,7 +116,8 @@ def _fewer_people(new: Snapshot, last: Snapshot, band: Band) -> Iterator[str]:
         (band.max_drop_percent, before, "the last accepted night"),
         (band.max_drop_7d_percent, band.recent_active or 0, "the last seven days"),
     ):
-        if _too_few(now, reference, limit):
+        most = limit is None and not band.full_history and _most(reference - now, reference)  # who has left is told there
+        if most or _too_few(now, reference, limit):
             percent = 100 * (reference - now) / reference
             yield f"{now} active people, {percent:.1f} % fewer than in {since} ({reference}); is the export whole?"
 
@@ -127,6 +128,11 @@ def _too_few(now: int, before: int, limit: float | None = None) -> bool:
         return False
     lost = 100 * (before - now) / before
     return lost > limit if limit is not None else lost > 10 and before - now >= MANY
+
+
+def _most(lost: int, rows: int) -> bool:
+    """So much of a whole does not go in a night, however small it is."""
+    return lost >= FEW and 2 * lost > rows
 
 
 def _out_of_band(scope: Shrunken) -> bool:
@@ -143,18 +149,22 @@ def _vanished_accounts(new: Snapshot, last: Snapshot, proof: Proof) -> Iterator[
     """Accounts that are gone without a tombstone: too many of all, or of what lies together."""
     if not last.rows("accounts"):
         return
-    lost = gone(new, last, "accounts")
-    if _too_few(last.rows("accounts") - int(lost.sum()), last.rows("accounts")):
-        yield f"{int(lost.sum())} of {last.rows('accounts')} accounts are gone since the last accepted night; can the reader still see them?"
+    lost, rows = gone(new, last, "accounts"), last.rows("accounts")
+    number = int(lost.sum())
+    if _most(number, rows) or _too_few(rows - number, rows):
+        yield f"{number} of {rows} accounts are gone since the last accepted night; can the reader still see them?"
     yield from _scopes_lost(last, "accounts", proof.unproven(last, lost), "gone; was a read right lost there?")
 
 
 def _vanished_people(new: Snapshot, last: Snapshot, band: Band) -> Iterator[str]:
     """People at work who are not on the roster any more, instead of being told as left."""
-    if last.rows("people") and band.full_history and band.max_drop_percent != EVERYTHING:
-        yield from _scopes_lost(
-            last, "people", gone(new, last, "people"), "no longer on the roster, and not told as left; is the export whole?"
-        )
+    if not last.rows("people") or not band.full_history or band.max_drop_percent == EVERYTHING:
+        return
+    lost, rows = gone(new, last, "people"), int(counted(last, "people").sum())
+    what = "no longer on the roster, and not told as left; is the export whole?"
+    if _most(number := int(lost.sum()), rows):
+        yield f"{number} of {rows} people at work are {what}"
+    yield from _scopes_lost(last, "people", lost, what)
 
 
 def _scopes_lost(last: Snapshot, table: str, lost: Flags, what: str) -> Iterator[str]:

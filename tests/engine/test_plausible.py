@@ -231,6 +231,37 @@ def test_a_company_of_three_that_is_missing_is_noticed(source: Source) -> None:
     assert list(doubts(cut, last, Band(full_history=False))) == []
 
 
+FEW_PEOPLE = [(f"{at:06d}", "active", None) for at in range(7)]
+
+
+@pytest.mark.parametrize(
+    ("left", "full_history", "told"),
+    [
+        (3, True, ["4 of 7 people at work are no longer on the roster, and not told as left; is the export whole?"]),
+        (3, False, ["3 active people, 57.1 % fewer than in the last accepted night (7); is the export whole?"]),
+        (4, True, []),
+        (4, False, []),
+    ],
+    ids=["most are not told of", "most are missing among the current", "three went", "three of the current went"],
+)
+def test_most_of_a_small_company_does_not_go_in_a_night(source: Source, left: int, full_history: bool, told: list[str]) -> None:
+    last = source.night(people(FEW_PEOPLE))
+    cut = source.night(people(FEW_PEOPLE[:left]))
+    assert list(doubts(cut, last, Band(full_history=full_history))) == told
+    gone_home = [(who, "left" if at >= left else status, company) for at, (who, status, company) in enumerate(FEW_PEOPLE)]
+    assert list(doubts(source.night(people(gone_home)), last, Band(full_history=True))) == []
+
+
+@pytest.mark.parametrize(
+    ("left", "told"), [(2, ["5 of 7 accounts are gone since the last accepted night; can the reader still see them?"]), (4, [])]
+)
+def test_most_accounts_of_a_small_source_do_not_go_even_when_their_ids_say_so(source: Source, left: int, told: list[str]) -> None:
+    rows = [row | {"container": None, "department": None} for row in staff(7)]
+    last, cut = source.night(accounts(rows)), source.night(accounts(rows[:left]))
+    shown = proof(cut, [last], lambda ids: dict.fromkeys(ids, "gone"))
+    assert list(doubts(cut, last, Band(), proof=shown)) == told
+
+
 def test_people_who_are_told_as_left_are_no_loss(source: Source) -> None:
     last = source.night(people(EVERYBODY))
     closed = [(who, "left" if company == "Vale" else status, company) for who, status, company in EVERYBODY]
