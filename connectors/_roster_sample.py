@@ -14,36 +14,9 @@ from pathlib import Path
 
 from connectors import _workbook
 from connectors._presets import Preset, best, normal
+from connectors._roster_words import HEADERS, STATUSES
 from reconciler.errors import Incomplete, UsageError
 
-# What systems call the columns of people, where no preset knows better.
-ALIASES = {
-    "employee_id": ("employee id", "worker id", "employee number", "employee no", "staff number", "personnel number", "associate id", "person id", "emp id", "id"),
-    "status": ("status", "worker status", "employment status", "active status", "employee status", "active"),
-    "given_name": ("given name", "first name", "legal first name", "preferred first name", "forename"),
-    "family_name": ("family name", "last name", "surname", "legal last name"),
-    "display_name": ("display name", "full name", "name"),
-    "work_email": ("work email", "email", "e-mail", "email address", "business email", "primary work email", "mail"),
-    "start_date": ("start date", "hire date", "original hire date", "date of joining"),
-    "last_day": ("last day", "last day of work", "last working day", "last date worked", "leaving date"),
-    "end_date": ("end date", "termination date", "contract end date"),
-    "worker_type": ("worker type", "employee type", "employment type"),
-    "department": ("department", "department name", "dept", "org unit", "organization"),
-    "cost_centre": ("cost centre", "cost center", "cost center name"),
-    "job_code": ("job code",),
-    "job_title": ("job title", "business title", "title", "position", "role"),
-    "manager_id": ("manager id", "manager employee id", "supervisor id"),
-    "location": ("location", "office", "site"),
-    "company": ("company", "legal entity", "employer"),
-    "timezone": ("timezone", "time zone"),
-}  # fmt: skip
-STATUS_WORDS = {
-    "active": ("active", "a", "employed", "current", "1", "yes", "y", "true"),
-    "leave": ("leave", "loa", "on leave", "leave of absence", "sabbatical", "parental leave"),
-    "suspended": ("suspended",),
-    "left": ("terminated", "inactive", "left", "t", "leaver", "resigned", "retired", "former", "0", "no", "n", "false"),
-    "prehire": ("prehire", "pre-hire", "accepted", "hired", "onboarding", "future hire", "starting"),
-}
 DATE_FORMATS = (
     "%Y-%m-%d",
     "%d.%m.%Y",
@@ -145,13 +118,13 @@ def _columns(sample: Sample, known: Preset | None) -> tuple[list[str], dict[str,
         for column in (known.columns if known else ())
         if known and (at := known.place(column, sample.headers)) is not None
     }
-    for column, aliases in ALIASES.items():
+    for column, aliases in HEADERS.items():
         at = next((plain.index(alias) for alias in map(normal, aliases) if alias in plain), None)
         if column not in places and at is not None and at not in places.values():
             places[column] = at
     lines = [f"columns.{column} = {quoted(sample.headers[at])}" for column, at in places.items()]
     lines += [
-        f'# columns.{column} = "…"   # no header looks like it: name one'
+        f'# TO DO: columns.{column} = "…"   # no header looks like it: name one'
         for column in ("employee_id", "status")
         if column not in places
     ]
@@ -165,10 +138,11 @@ def _bounds(sample: Sample, places: Mapping[str, int]) -> Iterator[str]:
     ]
     fits = [form for form in DATE_FORMATS if dates and all(_is_date(text, form) for text in dates)]
     if fits:
-        also = f"  # {' or '.join(fits[1:])} would fit too: which is it?" if fits[1:] else ""
-        yield f'date_format = "{fits[0]}"{also}'
+        if fits[1:]:
+            yield f"# TO DO: {' or '.join(fits[1:])} would fit every date too: which is it?"
+        yield f'date_format = "{fits[0]}"'
     elif dates:
-        yield f"# date_format: no one form fits every date, such as {quoted(dates[0])}"
+        yield f"# TO DO: date_format: no one form fits every date, such as {quoted(dates[0])}"
     ids = sample.column(places["employee_id"]) if "employee_id" in places else []
     if ids and len({len(text) for text in ids}) == 1 and all(re.fullmatch("[0-9]+", text) for text in ids):
         yield f"id_pattern = '\\d{{{len(ids[0])}}}'             # every id; one that has lost its zeros does not fit"
@@ -185,17 +159,17 @@ def _is_date(text: str, form: str) -> bool:
 
 def _statuses(sample: Sample, known: Preset | None, places: Mapping[str, int]) -> Iterator[str]:
     words = sorted({word for word in sample.column(places["status"]) if word}) if "status" in places else []
-    told = {word.casefold(): status for status, listed in STATUS_WORDS.items() for word in listed}
+    told = {word.casefold(): status for status, listed in STATUSES.items() for word in listed}
     told |= {word.casefold(): status for status, listed in (known.statuses if known else {}).items() for word in listed}
     placed = {word: told[word.casefold()] for word in words if word.casefold() in told}
     unplaced = [word for word in words if word not in placed] + [word for word in placed if placed[word] == "unknown"]
     yield '[connectors.hr.statuses]          # every word of the status column; one that is not here is never taken for "left"'
-    for status in STATUS_WORDS:
+    for status in STATUSES:
         here = [word for word in placed if placed[word] == status]
         if here or status in ("active", "left"):
             yield f"{status} = [{', '.join(map(quoted, here))}]"
     if unplaced:
-        yield "# Where do these belong? Until you move them, such people are neither active nor gone."
+        yield "# TO DO: where do these belong? Until you move them, such people are neither active nor gone."
         yield f"unknown = [{', '.join(map(quoted, unplaced))}]"
 
 

@@ -61,6 +61,9 @@ def init(from_csv: Annotated[Path | None, typer.Option("--from-csv", metavar="FI
         asked.config.write_text(text, "utf-8")
     except OSError as problem:
         raise UsageError(f"{asked.config}: cannot be written: {problem.strerror}; name another place with --config") from None
+    for line in text.splitlines():
+        if line.startswith("# TO DO: "):
+            say(f"to do in {asked.config}: {line.removeprefix('# TO DO: ')}")
     say(f"wrote {asked.config}; look it over, then: reconciler check")
 
 

@@ -12,6 +12,7 @@ import shutil
 import sqlite3
 import subprocess
 import sys
+import tomllib
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime
@@ -572,6 +573,41 @@ def test_init_from_no_roster_is_refused(lived: Estate, tmp_path: Path, name: str
     done = lived.cli("init", "--from-csv", name, where=tmp_path)
     assert (done.returncode, (tmp_path / "config.toml").exists()) == (2, False)
     assert "there is no such file" in done.stderr
+
+
+WORDS = {  # headers, a person, and the statuses that are found
+    "german": ("Personalnummer;Vorname;Nachname;Status;Eintritt;Austritt", "000101;Änne;Groß;ausgetreten;15.07.2015;31.10.2026", {"left": ["ausgetreten"]}),
+    "french": ("Matricule;Prénom;Nom;Statut;Date d'embauche;Date de sortie", "000101;Zoé;Rey;Actif;15/07/2015;", {"active": ["Actif"]}),
+    "spanish": ("Número de empleado;Nombre;Apellidos;Estado;Fecha de alta;Fecha de baja", "000101;Íñigo;Sáenz;Activo;15/07/2015;", {"active": ["Activo"]}),
+    "italian": ("Matricola;Nome;Cognome;Stato;Data assunzione;Data cessazione", "000101;Ugo;Re;Cessato;15/07/2015;31/10/2026", {"left": ["Cessato"]}),
+    "dutch": ("Personeelsnummer;Voornaam;Achternaam;Status;Datum in dienst;Datum uit dienst", "000101;Jan;Smit;in dienst;15-07-2015;", {"active": ["in dienst"]}),
+    "portuguese": ("Matrícula;Nome;Sobrenome;Situação;Data de admissão;Data de desligamento", "000101;João;Luz;Ativo;15/07/2015;", {"active": ["Ativo"]}),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("language", WORDS)
+def test_a_roster_is_understood_in_the_language_of_its_headers(lived: Estate, language: str, tmp_path: Path) -> None:
+    header, row, statuses = WORDS[language]
+    (tmp_path / "roster.csv").write_text(f"{header}\n{row}\n", "utf-8")
+    done = lived.cli("init", "--from-csv", "roster.csv", where=tmp_path)
+    hr = tomllib.loads((tmp_path / "config.toml").read_text("utf-8"))["connectors"]["hr"]
+    assert (done.returncode, "to do" in done.stderr) == (0, False)
+    columns = ("employee_id", "given_name", "family_name", "status", "start_date", "last_day")
+    assert hr["columns"] == dict(zip(columns, header.split(";"), strict=True))
+    assert {status: words for status, words in hr["statuses"].items() if words} == statuses
+    ran = lived.cli("run", "--as-of", "2026-11-22T02:05:00Z", where=tmp_path)
+    assert "1 read = 1 accepted" in ran.stderr + ran.stdout
+
+
+def test_what_init_cannot_know_it_names(lived: Estate, tmp_path: Path) -> None:
+    (tmp_path / "roster.csv").write_text("Nr,Status,Hired,Start Date\n1,baja,x,01/02/2020\n2,Active,y,03/04/2021\n", "utf-8")
+    told = lived.cli("init", "--from-csv", "roster.csv", where=tmp_path).stderr.splitlines()
+    assert [line.split(": ", 1)[1].split("  ")[0] for line in told[:-1]] == [
+        "%m/%d/%Y would fit every date too: which is it?",
+        'columns.employee_id = "…"',
+        "where do these belong? Until you move them, such people are neither active nor gone.",
+    ]
+    assert told[-1] == "wrote config.toml; look it over, then: reconciler check"
 
 
 def test_check_tells_every_mistake_at_once_as_json_too(estate: Estate) -> None:
