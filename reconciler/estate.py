@@ -93,7 +93,7 @@ class Estate:
 
     def of_accounts(self, name: str, rows: Ints, computed: Mapping[str, Any] | None = None, sides: Sequence[Side] = ()) -> View:
         """A table whose rows are accounts and their owners."""
-        own, people = Side(_AccountColumns(self), rows), self.owners[rows]
+        own, people = Side(AccountColumns(self), rows), self.owners[rows]
         return View(
             name,
             len(rows),
@@ -159,7 +159,7 @@ class _Nobody:
 
 
 @dataclass(frozen=True)
-class _AccountColumns:
+class AccountColumns:
     """Accounts' columns, and those that correlation adds."""
 
     estate: Estate

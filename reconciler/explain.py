@@ -8,7 +8,7 @@ from reconciler.changes import changed_records
 from reconciler.config import Config
 from reconciler.drift import record_changes
 from reconciler.errors import UsageError
-from reconciler.estate import Estate
+from reconciler.estate import AccountColumns, Estate
 from reconciler.evaluate import evaluate
 from reconciler.findings import Findings
 from reconciler.matches import describe
@@ -103,7 +103,8 @@ def _person(roster: Roster, row: int) -> dict[str, Any]:
 
 def _facts(estate: Estate, row: int) -> dict[str, Any]:
     names = ("enabled", "state_reason", "kind", "last_login_at", "created_at", "mastered_by", "container")
-    return {"facts": {name: _plain(estate.accounts.column(name)[row].as_py()) for name in names}}
+    columns = AccountColumns(estate)
+    return {"facts": {name: _plain(columns.column(name)[row].as_py()) for name in names}}
 
 
 def _plain(value: Any) -> Any:

@@ -12,7 +12,7 @@ import typer
 from reconciler.command_line import closed, formats, instant
 from reconciler.errors import UsageError
 from reconciler.filters import ACTIVE, Filter
-from reconciler.model import SEVERITIES, STATES, Finding
+from reconciler.model import SEVERITIES, STATES, Finding, instant_text
 from reconciler.printing import asked, print_findings, print_text
 from reconciler.rows import show, show_one
 
@@ -83,7 +83,7 @@ def findings_show(finding: Annotated[str, typer.Argument(metavar="ID", help="A f
         pages = {page.id: page for page in night.policies}
     if len(found) != 1:
         raise UsageError(_not_one(finding, found, history))
-    past = [{"run": e.run, "as_of": e.as_of.isoformat(), "state": e.state} for e in history]
+    past = [{"run": e.run, "as_of": instant_text(e.as_of), "state": e.state} for e in history]
     if form != "table":
         return show_one(form, {**found[0].to_json(), "history": past})
     from reconciler.explain_words import finding_in_words

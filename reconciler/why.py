@@ -23,8 +23,8 @@ _ABOUT = ("source", "login", "account_id", "entitlement_name", "person_id")
 # Single changes that may clear a finding: in words, and the columns they would set.
 _EMPLOYED = {"access_ends": None, "left_undated": False, "has_left": False, "last_day": None, "current": True}
 _CHANGES: tuple[tuple[str, Mapping[str, Any]], ...] = (
-    ("the account is disabled on {source}", {"enabled": False}),
-    ("the account is enabled on {source}", {"enabled": True}),
+    ("the account is disabled on {where}", {"enabled": False}),
+    ("the account is enabled on {where}", {"enabled": True}),
     ("HR says that the person has not left", _EMPLOYED),
     ("HR says that the person has left", {"has_left": True, "current": False}),
     ("somebody signs in to the account", {"last_activity_at": "now", "last_login_at": "now"}),
@@ -118,6 +118,8 @@ def _plain(value: Any) -> Any:
 def _cleared_by(question: Asked, view: View, row: int, estate: Estate, about: Mapping[str, Any]) -> list[str]:
     """Single changes after which the policy, asked again, says no; else how to fix it in the policy's own words."""
     words = {name: about.get(name) or "it" for name in _ABOUT}
+    master = _facts(view, row, ("mastered_by",)).get("mastered_by")
+    words["where"] = f"{master}, where it is mastered" if master else words["source"]
     found = [_BY_TABLE[view.name].format(**words)] if view.name in _BY_TABLE else []
     for text, columns in _CHANGES:
         known = {name: estate.now if value == "now" else value for name, value in columns.items() if view.has(name)}
