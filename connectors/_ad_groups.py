@@ -91,7 +91,16 @@ class Memberships:
 
 
 def memberships(accounts: Accounts, groups: Groups, domain_sid: str) -> Memberships:
-    """Resolve every member's name, and add the primary groups, which no list of members names; the lists are forgotten."""
+    """Resolve every member's name, and add the primary groups, which no list of members names; the lists are forgotten.
+
+    Raises Incomplete when groups do not show their SIDs, by which a primary group is known, where other objects do.
+    """
+    hidden = [row for row, known in enumerate(groups.sids) if known is None]
+    if hidden and (len(hidden) < len(groups) or accounts.columns["sid"].null_count < len(accounts)):
+        example = groups.names.of([groups.named[hidden[0]]])[0]
+        raise Incomplete(
+            f"the objectSid of {len(hidden)} groups may not be read, e.g. {example}; grant the reader Read All Properties"
+        )
     account, group = groups.names.rows(accounts.named), groups.names.rows(groups.named)
     direct, inner = [], []
     strange = numbers()

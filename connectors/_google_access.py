@@ -134,6 +134,9 @@ class _Token:
         uri = self._credentials._token_uri
         try:
             self._credentials.refresh(_Once(uri, self._ca_file))
+            if not self._credentials.token.isascii():
+                self._credentials.token = None
+                raise ValueError("characters that no token has")
         except RefreshError as problem:
             who = self._subject or self._credentials.service_account_email
             scopes = ", ".join(scope.removeprefix(SCOPE) for scope in self._credentials.scopes)

@@ -35,6 +35,7 @@ class Listing(Generic[Made]):
     pages: int
     rows: int
     count: int | None
+    told: frozenset[str] = frozenset()  # properties that every object of some page has
 
 
 @dataclass(frozen=True)
@@ -43,19 +44,26 @@ class Listings:
 
     api: Api
 
-    def read(self, path: str, take: Callable[[list[Row]], Made], headers: Mapping[str, str] | None = None) -> Listing[Made]:
-        """Every page, made into something by `take` as it comes; begun again when a page token dies, then given up."""
+    def read(
+        self, path: str, take: Callable[[list[Row]], Made], headers: Mapping[str, str] | None = None, sure: Iterable[str] = ()
+    ) -> Listing[Made]:
+        """Every page, made into something by `take` as it comes; begun again when a page token dies, then given up.
+
+        Properties that are `sure` were told of each object of another listing, and must be told of some here.
+        """
         for _ in range(RESTARTS):
             try:
-                return self._once(path, take, headers)
+                return self._once(path, take, headers, sure)
             except PageExpired:
                 continue
-        return self._once(path, take, headers)
+        return self._once(path, take, headers, sure)
 
-    def _once(self, path: str, take: Callable[[list[Row]], Made], headers: Mapping[str, str] | None) -> Listing[Made]:
+    def _once(
+        self, path: str, take: Callable[[list[Row]], Made], headers: Mapping[str, str] | None, sure: Iterable[str]
+    ) -> Listing[Made]:
         """A page is made into something while the next one is on its way."""
         parts: list[Future[Made]] = []
-        rows, count, telling = 0, None, _Telling(path, _selected(path))
+        rows, count, telling = 0, None, _Telling(path, _selected(path), set(sure))
 
         def taken(found: list[Row]) -> Made:
             telling.meet(found)
@@ -69,7 +77,7 @@ class Listings:
                     parts[-1].result()  # no page waits for another one
                 parts.append(turning.submit(taken, found))
                 rows += len(found)
-            return Listing([part.result() for part in parts], len(parts), rows, count)
+            return Listing([part.result() for part in parts], len(parts), rows, count, frozenset(telling.always))
 
     def rows(self, path: str, headers: Mapping[str, str] | None = None) -> tuple[list[Row], Listing[list[Row]]]:
         """Every object once, as the last page that tells of it does; and the listing they came from."""
@@ -181,7 +189,7 @@ class _Telling:
         lost = self.always & self.never
         if lost:
             raise Incomplete(
-                f"{_plain(self.path)}: {min(lost)} is told on one page and on no object of another; nothing of the listing is used"
+                f"{_plain(self.path)}: {min(lost)} is told on one page and on no object of another, or of a like listing; nothing of the listing is used"
             )
 
     def _bare(self, rows: Sequence[Row]) -> None:

@@ -52,6 +52,7 @@ class Reading:
     granted: frozenset[str] | None = None  # the permissions that the token names, where it does
     accounts: Accounts = field(default_factory=Accounts)
     gone: Accounts = field(default_factory=Accounts)  # deleted users
+    told: frozenset[str] = frozenset()  # what tells whose account it is, where every user shows it: then the deleted do too
     holders: dict[tuple[str, bool], list[Numbers]] = field(default_factory=dict)  # (licence, inherited) -> users, by hash
     groups: list[Row] = field(default_factory=list)
     group_ids: frozenset[str] = frozenset()
@@ -110,6 +111,7 @@ class Reading:
         before = self.listings.count("users")
         read = self.listings.read(f"users?$select={wanted}&$top=999", partial(users_of, extra=self.extra))
         self.accounts = Accounts([users.accounts for users in read.parts])
+        self.told = read.told & {"employeeId"}
         for licence, holders in (each for users in read.parts for each in users.licences.items()):
             self.holders.setdefault(licence, []).append(holders)
         found = len(self.accounts)
@@ -119,7 +121,9 @@ class Reading:
         wanted = ",".join((*SELECT, *dict.fromkeys(self.extra.values())))
         path = "directory/deletedItems/microsoft.graph.user"
         before = self.listings.count(path)
-        read = self.listings.read(f"{path}?$select={wanted}&$top=999", lambda users: part(deleted(users, self.extra)))
+        read = self.listings.read(
+            f"{path}?$select={wanted}&$top=999", lambda users: part(deleted(users, self.extra)), sure=self.told
+        )
         self.gone = Accounts(read.parts)
         yield Ended("deleted users", read.pages, read.rows, self.listings.declared(path, before, read.rows))
 

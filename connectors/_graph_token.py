@@ -81,6 +81,8 @@ class Token:
             told = next(iter(str(answer.get("error_description") or answer.get("error") or "").splitlines()), "")
             raise AccessRefused(f"{where}: refused {self._kind} {who}: {told}; {self._fix}")
         token: str = answer["access_token"]
+        if not (token.isascii() and token.isprintable()):
+            raise Incomplete(f"{where}: no token: what came in its place has characters that no token has")
         return token
 
     @property
