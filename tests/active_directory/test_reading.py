@@ -204,6 +204,7 @@ STRIKES: list[tuple[str, dict[str, Any]]] = [
     ("no id", {"do": "drop_field", "value": "objectGUID"}),
     ("no employee id", {"do": "drop_field", "value": "employeeID"}),
     ("no members", {"do": "drop_field", "value": "member"}),
+    ("no SID", {"do": "drop_field", "value": "objectSid"}),
 ]
 
 
@@ -381,6 +382,13 @@ def test_an_id_that_may_not_be_read_is_no_account(serve: Any, reading: Read) -> 
     directory.hide_attribute("objectGUID", READER)
     with pytest.raises(Incomplete, match=r"objectGUID .* may not be read"):
         reading(serve(directory))
+
+
+def test_groups_whose_sids_may_not_be_read_are_no_answer(domain: Domain, reading: Read) -> None:
+    """A primary group is known by its SID alone: without it, who is in there by it is in no group."""
+    domain.server.faults.reset(Fault(LISTINGS[2][1], at=0, do="drop_field", value="objectSid"))
+    with pytest.raises(Incomplete, match=r"the objectSid of \d+ groups may not be read"):
+        reading(domain.server)
 
 
 def test_a_domain_without_sign_ins_says_so(serve: Any, reading: Read) -> None:

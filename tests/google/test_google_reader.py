@@ -316,6 +316,12 @@ def test_an_answer_that_lies_once_makes_no_wrong_one(google: Served, whole: list
     check(google, whole, LISTINGS[listing][2], f"{listing}: {lie}")
 
 
+def test_letters_that_no_header_takes_are_no_token(google: Served) -> None:
+    google.server.faults.reset(Fault("POST .*token", "spoil", 0, "bytes that are no UTF-8"))
+    with pytest.raises(Incomplete, match="no token"):
+        answers(google)
+
+
 def test_employee_ids_are_told_by_both_ways(google: Served, whole: list[Answer]) -> None:
     """Left out on one page of one way, they look like nobody's accounts; the other way tells them."""
     google.server.faults.reset(Fault(LISTINGS["users"][0], "drop_field", 1, "externalIds"))

@@ -272,11 +272,12 @@ def test_a_managed_identity_takes_the_place_of_a_secret(
     endpoint.close()
 
 
+@pytest.mark.parametrize("lie", ["JSON without its last letter", "bytes that are no UTF-8"])
 def test_a_token_in_an_answer_that_cannot_be_read_is_not_logged(
-    server: GraphServer, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    server: GraphServer, tmp_path: Path, caplog: pytest.LogCaptureFixture, lie: str
 ) -> None:
-    """msal would log the whole answer."""
-    server.faults.reset(Fault("POST .*token", "spoil", 0, "JSON without its last letter"))
+    """msal would log the whole answer; bytes that are no UTF-8 become letters that no header takes."""
+    server.faults.reset(Fault("POST .*token", "spoil", 0, lie))
     with pytest.raises(Incomplete, match="no token"):
         answers(server, tmp_path)
     assert "access_token" not in caplog.text and "eyJ" not in caplog.text

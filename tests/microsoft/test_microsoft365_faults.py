@@ -165,6 +165,12 @@ def test_a_property_that_is_no_longer_told_is_noticed(
     assert found != "whole" or name != "id"
 
 
+def test_the_deleted_show_whose_they_were_as_others_do(server: GraphServer, truth: dict[str, Any]) -> None:
+    """In their only page nothing else tells that it is lost; the users do."""
+    server.faults.reset(SHORT, Fault(f"GET .*{LISTINGS['deleted users'][0]}", "drop_field", 0, "employeeId"))
+    assert verdict(server, truth) == "unreadable: deleted"
+
+
 LIES = [
     "one row with its id alone",
     "one id that is a number",
