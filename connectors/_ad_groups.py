@@ -91,16 +91,7 @@ class Memberships:
 
 
 def memberships(accounts: Accounts, groups: Groups, domain_sid: str) -> Memberships:
-    """Resolve every member's name, and add the primary groups, which no list of members names; the lists are forgotten.
-
-    Raises Incomplete when groups do not show their SIDs, by which a primary group is known, where other objects do.
-    """
-    hidden = [row for row, known in enumerate(groups.sids) if known is None]
-    if hidden and (len(hidden) < len(groups) or accounts.columns["sid"].null_count < len(accounts)):
-        example = groups.names.of([groups.named[hidden[0]]])[0]
-        raise Incomplete(
-            f"the objectSid of {len(hidden)} groups may not be read, e.g. {example}; grant the reader Read All Properties"
-        )
+    """Resolve every member's name, and add the primary groups, which no list of members names; the lists are forgotten."""
     account, group = groups.names.rows(accounts.named), groups.names.rows(groups.named)
     direct, inner = [], []
     strange = numbers()
@@ -114,6 +105,23 @@ def memberships(accounts: Accounts, groups: Groups, domain_sid: str) -> Membersh
     strangers = groups.names.of(strange)
     near = [dn for dn in strangers if _FOREIGN not in dn]
     return Memberships(direct, _primary(accounts, groups, domain_sid), inner, near, len(strangers) - len(near))
+
+
+def sids_shown(accounts: Accounts, groups: Groups) -> None:
+    """Whatever may be given rights has a SID: all groups, and all accounts but contacts; a primary group is known by nothing else.
+
+    Raises Incomplete.
+    """
+    people = pc.and_(accounts.columns["sid"].is_null(), pc.not_equal(accounts.columns["kind"], "contact"))
+    for sort, named, hidden in (
+        ("groups", groups.named, [row for row, known in enumerate(groups.sids) if known is None]),
+        ("accounts", accounts.named, np.flatnonzero(people).tolist()),
+    ):
+        if hidden:
+            example = groups.names.of([named[hidden[0]]])[0]
+            raise Incomplete(
+                f"the objectSid of {len(hidden)} {sort} may not be read, e.g. {example}; grant the reader Read All Properties"
+            )
 
 
 def _primary(accounts: Accounts, groups: Groups, domain_sid: str) -> list[Rows]:

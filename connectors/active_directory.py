@@ -229,6 +229,7 @@ def _whole(directory: Directory, settings: Settings, context: Context) -> _Readi
         scopes.append(Ended("memberships", len(groups), held.links))
         _ad_groups.finish(accounts, groups, held, domain.sid)
         rights = tuple(_rights(settings, accounts, _deleted(directory, domain, settings, accounts)))
+        _ad_groups.sids_shown(accounts, groups)
         return _Reading(domain, accounts, groups, held, scopes, rights)
     finally:
         directory.close()
