@@ -112,10 +112,10 @@ def sids_shown(accounts: Accounts, groups: Groups) -> None:
 
     Raises Incomplete.
     """
-    people = pc.and_(accounts.columns["sid"].is_null(), pc.not_equal(accounts.columns["kind"], "contact"))
+    without = pc.and_(accounts.columns["sid"].is_null(), pc.not_equal(accounts.columns["kind"], "contact"))
     for sort, named, hidden in (
         ("groups", groups.named, [row for row, known in enumerate(groups.sids) if known is None]),
-        ("accounts", accounts.named, np.flatnonzero(people).tolist()),
+        ("accounts", accounts.named, np.flatnonzero(without).tolist()),
     ):
         if hidden:
             example = groups.names.of([named[hidden[0]]])[0]

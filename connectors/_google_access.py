@@ -136,7 +136,7 @@ class _Token:
             self._credentials.refresh(_Once(uri, self._ca_file))
             if not self._credentials.token.isascii():
                 self._credentials.token = None
-                raise ValueError("characters that no token has")
+                raise ValueError("characters that no token has; does a proxy change answers?")
         except RefreshError as problem:
             who = self._subject or self._credentials.service_account_email
             scopes = ", ".join(scope.removeprefix(SCOPE) for scope in self._credentials.scopes)

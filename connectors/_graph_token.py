@@ -82,7 +82,9 @@ class Token:
             raise AccessRefused(f"{where}: refused {self._kind} {who}: {told}; {self._fix}")
         token: str = answer["access_token"]
         if not (token.isascii() and token.isprintable()):
-            raise Incomplete(f"{where}: no token: what came in its place has characters that no token has")
+            raise Incomplete(
+                f"{where}: no token: what came in its place has characters that no token has; does a proxy change answers?"
+            )
         return token
 
     @property

@@ -37,7 +37,7 @@ class Vocabulary:
         alike = pd.Index(hashes).duplicated(keep=False)
         others = np.flatnonzero(alike)
         self._others = dict(zip(self._known.take(pa.array(others)).to_pylist(), others.tolist(), strict=True))
-        self._table = Table(hashes, np.flatnonzero(~alike))
+        self._table = HashTable(hashes, np.flatnonzero(~alike))
         self._all = hashes
 
     def __len__(self) -> int:
@@ -99,7 +99,7 @@ class Vocabulary:
         return str(self.texts()[code].as_py())
 
 
-class Table:
+class HashTable:
     """Codes by hashes, in open addressing: looked up many at a time, they miss the cache side by side (pandas' one after the other)."""
 
     def __init__(self, hashes: Codes, codes: Codes) -> None:

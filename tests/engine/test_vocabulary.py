@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reconciler import vocabulary
-from reconciler.vocabulary import Table, Vocabulary
+from reconciler.vocabulary import HashTable, Vocabulary
 
 IDS = st.lists(st.text(max_size=3), max_size=60)
 
@@ -48,7 +48,7 @@ def test_what_is_not_known_is_not_found(known: list[str], asked: list[str | None
 def test_a_table_tells_places_that_many_want_apart(hashes: list[int], asked: list[int], left_out: int) -> None:
     """Many of these want the first place, and the last ones are told by going round."""
     codes = {number: code for code, number in enumerate(hashes) if code >= left_out}
-    table = Table(np.array(hashes, np.int64), np.arange(left_out, max(left_out, len(hashes))))
+    table = HashTable(np.array(hashes, np.int64), np.arange(left_out, max(left_out, len(hashes))))
     wanted = [*hashes, *asked]
     assert table.find(np.array(wanted, np.int64)).tolist() == [codes.get(number, -1) for number in wanted]
 
